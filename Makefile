@@ -1,0 +1,62 @@
+# Two commands matter: `make demo` draws, `make test` tests. Before them: Python 3.11 or later, git, make; no more.
+# To be set by hand where wanted: make test VENV=/tmp/venv PYTHON=python3.12
+
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+VENV ?= .venv
+OUT ?= out/demo
+TESTS ?= tests
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# The pins were made with Python 3.11; a later one takes what the ranges of pyproject.toml allow.
+PINS = $(shell $(BIN)/python -c "import sys; print('-c constraints.txt' if sys.version_info[:2] == (3, 11) else '')")
+# These two go first, by exact version: of several builds of torch pip then takes the pinned one, and the package
+# itself is built with the pinned setuptools instead of whichever is newest.
+FIRST := $(shell grep -E '^(torch|setuptools)==' constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| grep -E '^[a-z]+:.*##' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "telldraw needs Python 3.11 or later; name one with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.drawing: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing telldraw into $(VENV): about a minute, or as long as PyTorch takes to download"
+	@$(INSTALL) $(FIRST)
+	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train]'
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.drawing
+	@echo "installing what the tests and checks need"
+	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train,test,lint]'
+	@touch $@
+
+demo: $(VENV)/.drawing ## draw a scene of five turns with the shipped weights
+	@mkdir -p $(OUT)
+	$(BIN)/telldraw draw --out $(OUT) --seed 7 \
+		"a large tree on the left side, its trunk touching the ground" \
+		"the sun in the top right corner" \
+		"a boy in the middle, smiling, facing right" \
+		"a girl on the right, facing left" \
+		"a dog next to the boy"
+	@echo "the pictures are in $(OUT)"
+
+test: $(VENV)/.developing ## run all tests (make test TESTS=tests/test_lpips.py for one file)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/.developing ## what CI checks: format, lint, types
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/.developing ## time everything that has a floor to be compared with
+	@for script in benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build src/telldraw.egg-info

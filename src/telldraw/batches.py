@@ -1,0 +1,52 @@
+"""What a data set hands to a system: tensors with their shapes, and the facts that size a network."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from telldraw.text import Vocabulary
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a system must know of a data set before it can be built."""
+
+    name: str  # for example "codraw"
+    licence: str
+    resolution: int  # side of the square pictures, in pixels
+    classes: tuple[str, ...]  # names of the objects, by index
+    vocabulary: Vocabulary
+    background: np.ndarray  # [H, W, 3] uint8, the canvas before the first turn
+
+
+class Dialogues(NamedTuple):
+    """Whole dialogues, their turns laid end to end: nothing is padded but words, so nothing has to be masked.
+
+    N is the number of turns of all B dialogues together; dialogue b owns the `turns[b]` rows after those of b - 1.
+    """
+
+    background: Tensor  # [3, H, W] canvas before every first turn: uint8 from the loader, [-1, 1] in a training step
+    image: Tensor  # [N, 3, H, W] canvas after each turn, likewise
+    instruction: Tensor  # [N, L] int64 word numbers, 0 = padding
+    objects: Tensor  # [N, C] float 0 or 1: which classes are on the canvas after the turn
+    position: Tensor  # [N, C, 3] float: x / width, y / height, depth / 2 of each object; 0 where absent
+    turns: Tensor  # [B] int64, every entry at least 1; their sum is N
+
+    def examples(self) -> int:
+        """Number of dialogues, the unit of progress."""
+        return len(self.turns)
+
+    def first(self) -> Tensor:
+        """[N] bool: is this row the first turn of its dialogue?"""
+        starts = torch.zeros(len(self.image), dtype=torch.bool, device=self.turns.device)
+        starts[self.turns.cumsum(0) - self.turns] = True
+        return starts
+
+    def previous(self, rows: Tensor, start: Tensor) -> Tensor:
+        """For each turn the row of `rows` [N, ...] that belongs to the turn before it, or `start` [...] at a first turn."""
+        shifted = torch.cat([start.unsqueeze(0), rows[:-1]])
+        first = self.first().view(-1, *[1] * (rows.dim() - 1))
+        return torch.where(first, start.unsqueeze(0), shifted)

@@ -1,0 +1,83 @@
+"""`telldraw data`: the data sets there are, and what a prepared one holds."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from telldraw.data import DATASETS
+from telldraw.errors import DataError
+
+if TYPE_CHECKING:
+    from telldraw.data.archive import Dataset
+
+
+@dataclass(frozen=True)
+class Data:
+    """List the data sets telldraw can prepare, or describe a prepared one."""
+
+    path: Annotated[Path | None, tyro.conf.Positional] = None
+    """A prepared data set; without it the table of data sets is printed."""
+    sheet: Path | None = None
+    """Draw a few dialogues of it, the instruction under each picture, into this PNG."""
+    split: str = "val"
+    """Which split the sheet shows."""
+    dialogues: int = 4
+    """How many dialogues the sheet shows."""
+    verify: bool = False
+    """Read every byte of it and compare checksums."""
+
+    def run(self) -> None:
+        """Print, and draw the sheet if one is asked for."""
+        if self.path is None:
+            if self.sheet or self.verify:
+                raise DataError("say which prepared data set: telldraw data PATH")
+            _list()
+            return
+        from telldraw.data.archive import Dataset
+
+        dataset = Dataset.open(self.path)
+        _describe(dataset)
+        if self.verify:
+            dataset.verify()
+            print("every checksum is right")
+        if self.sheet:
+            from telldraw.data.sheet import draw_sheet
+
+            chosen = dataset.split(self.split)[: self.dialogues]
+            if not chosen:
+                raise DataError(f"the split {self.split!r} of {self.path} is empty; choose another with --split")
+            self.sheet.parent.mkdir(parents=True, exist_ok=True)
+            draw_sheet(dataset, chosen).save(self.sheet)
+            print(f"{self.sheet}: {len(chosen)} dialogues of {self.split}")
+
+
+def run(argv: list[str]) -> None:
+    """`argv` is what follows `telldraw data`."""
+    tyro.cli(Data, args=argv, prog="telldraw data").run()
+
+
+def _list() -> None:
+    for name, entry in DATASETS.items():
+        print(f"{name}: {entry.summary}")
+        print(f"  {entry.size}; {entry.licence}; {entry.url}")
+        print(f"  telldraw prepare {name} --from FOLDER")
+
+
+def _describe(dataset: "Dataset") -> None:
+    print(f"{dataset.name}, {dataset.resolution} x {dataset.resolution} pixels, protocol {dataset.protocol}")
+    print(f"licence: {dataset.licence}; owner: {dataset.manifest.get('url', 'not stated')}")
+    for split, dialogues in dataset.splits.items():
+        turns = sum(d.stop - d.start for d in dialogues)
+        mean = f", {turns / len(dialogues):.2f} a dialogue" if dialogues else ""
+        print(f"{split:>6}: {len(dialogues):,} dialogues, {turns:,} turns{mean}")
+    lengths = [len(dataset.words(row)) for row in range(len(dataset))]
+    print(f"words: {len(dataset.vocabulary):,} known; {sum(lengths) / len(lengths):.1f} an instruction, at most {max(lengths)}")
+    counts = dataset.objects.sum(0, dtype=int)
+    often = sorted(zip(dataset.classes, counts.tolist(), strict=True), key=lambda pair: -pair[1])
+    print(f"{len(dataset.classes)} classes, by pictures: {', '.join(f'{name} {count:,}' for name, count in often)}")
+    print(f"{sum(facts['bytes'] for facts in dataset.manifest['files'].values()) / 1e9:.2f} GB")
+    for dialogue, what in dataset.manifest.get("left out", []):
+        print(f"left out: {json.dumps(dialogue)}: {what}")

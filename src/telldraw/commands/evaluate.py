@@ -1,0 +1,245 @@
+"""`telldraw evaluate`: how well weights draw the dialogues of a split. The work is in `metrics`; here it is wired.
+
+torch is imported inside the functions that need it, so that `--help` and a wrong flag are answered at once.
+"""
+
+import platform
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from telldraw import __version__
+from telldraw.errors import DataError, TelldrawError, WeightsError
+
+if TYPE_CHECKING:
+    from telldraw.batches import Dialogues, Facts
+    from telldraw.data.archive import Dataset
+    from telldraw.metrics.evaluation import Measured, Scorer
+    from telldraw.weights import Loaded
+
+PUBLISHED = (
+    "The paper's own scores (object F1, relational similarity) need a learned detector, which this version lacks: "
+    "these figures are not comparable with a published table."
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure a drawer on the dialogues of a split: losses, distance to the true pictures, turns per second.
+
+    Prints a table, and writes evaluation.json and evaluation.md.
+    """
+
+    weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|WEIGHTS")]
+    """A training run, a weights folder, or the name of shipped weights."""
+    data: Annotated[Path, tyro.conf.arg(metavar="PREPARED")]
+    """A data set that `telldraw prepare` wrote, at the resolution the weights draw."""
+    split: str = "test"
+    """Which part of the data set."""
+    limit: int | None = None
+    """Only the first so many dialogues of the split."""
+    seed: int = 0
+    """Seed of the noise of every turn."""
+    lpips: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Folder with the two weight files that LPIPS needs (README: "LPIPS"); without it, LPIPS is left out."""
+    batch_size: int = 32
+    """Dialogues drawn at once; figures do not depend on it, speed does."""
+    device: str = "cpu"
+    """Where to draw: cpu, cuda, cuda:1, ..."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Where the report goes (by default evaluation-SPLIT in the run or weights folder)."""
+
+
+def run(argv: list[str]) -> None:
+    """Do what the words after `telldraw evaluate` say. Raises TelldrawError with a sentence for the user."""
+    options = tyro.cli(Options, args=argv, prog="telldraw evaluate")
+    for flag, value in (("--batch-size", options.batch_size), ("--limit", options.limit)):
+        if value is not None and value < 1:
+            raise TelldrawError(f"{flag} {value}: at least 1 is needed")
+    from telldraw.weights import find  # here and below: see the first lines
+
+    folder = find(options.weights)
+    out = options.out or _beside(options.weights, folder) / f"evaluation-{options.split}"
+    dataset = _open(options.data, options.split)
+    loaded = _load(folder, options, dataset.facts)
+    measured, why_no_losses = _measure(loaded, dataset, options)
+    report = _report(loaded, dataset, measured, why_no_losses, options, argv)
+
+    from telldraw.commands import report as writing
+
+    writing.write(report, out)
+    writing.show(report)
+    print(f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}")
+
+
+def _beside(given: str, folder: Path) -> Path:
+    """Where a report belongs: in the user's own folder, never among the shipped weights."""
+    return Path(given) if Path(given).is_dir() else Path(f"{folder.name}")
+
+
+def _open(path: Path, split: str) -> "Dataset":
+    from telldraw.data.archive import Dataset
+
+    dataset = Dataset.open(path)
+    if split not in dataset.splits:
+        raise DataError(f"{path} has no split {split!r}; it has {', '.join(sorted(dataset.splits))}")
+    if not len(dataset.splits[split]):
+        raise DataError(f"the split {split!r} of {path} is empty: there is nothing to measure")
+    return dataset
+
+
+def _load(folder: Path, options: Options, facts: "Facts") -> "Loaded":
+    """The weights on their device, checked against the data set."""
+    import torch
+
+    from telldraw import pixels
+    from telldraw.protocols import Conversational
+    from telldraw.weights import load
+
+    try:
+        torch.empty(1, device=options.device)
+    except (RuntimeError, AssertionError):
+        raise TelldrawError(f"--device {options.device}: there is no such device here; cpu always works") from None
+    loaded = load(folder, options.device)
+    if not isinstance(loaded.system, Conversational):
+        raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not draw turn by turn")
+    start = loaded.system.start(1).canvas[0].float().cpu()
+    if start.shape[-1] != facts.resolution:
+        raise DataError(
+            f"{options.data} has pictures of {facts.resolution}x{facts.resolution}, {loaded.name} draws "
+            f"{start.shape[-1]}x{start.shape[-1]}; prepare the data with --resolution {start.shape[-1]}"
+        )
+    background = pixels.to_float(torch.from_numpy(facts.background.copy()).permute(2, 0, 1))
+    if float((start - background).abs().mean()) > 0.05:
+        raise DataError(f"{options.data} begins with another canvas than the one {loaded.name} was trained to begin with")
+    return loaded
+
+
+def _measure(loaded: "Loaded", dataset: "Dataset", options: Options) -> tuple["Measured", str]:
+    """One pass over the split with a progress bar, and the reason why there are no losses, if so."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from telldraw.metrics.evaluation import evaluate
+
+    count = min(len(dataset.splits[options.split]), options.limit or len(dataset.splits[options.split]))
+    losses, why = _losses(loaded, dataset.facts, options)
+    columns = TextColumn("dialogues"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=count)
+        measured = evaluate(
+            loaded.system,  # type: ignore[arg-type]  # _load has checked that it is Conversational
+            _batches(loaded, dataset, options, count),
+            scorers(options, dataset.facts),
+            seed=options.seed,
+            losses=losses,
+            progress=lambda done: progress.update(task, completed=done),
+        )
+    return measured, why
+
+
+def scorers(options: Options, facts: "Facts") -> list["Scorer"]:
+    """What every drawn picture is measured by. The one place to add a metric.
+
+    The paper's scores belong here: a detector's scorer gets the drawn and the true pictures and gives, for each, the
+    objects' precision, recall, F1 and the relational similarity. The row of the true pictures then is its ceiling.
+    """
+    from telldraw.metrics.reconstruction import reconstruction
+
+    chosen: list[Scorer] = [reconstruction]
+    if options.lpips is not None:
+        from telldraw.metrics import lpips
+
+        distance = lpips.from_folder(options.lpips).to(options.device)
+        if facts.resolution < distance.plan.smallest:
+            raise DataError(f"LPIPS needs pictures of at least {distance.plan.smallest} pixels a side; drop --lpips")
+        chosen.append(distance.score)
+    return chosen
+
+
+def _batches(loaded: "Loaded", dataset: "Dataset", options: Options, count: int) -> Iterator["Dialogues"]:
+    """The first `count` dialogues of the split, in its order, in the words of the weights."""
+    import torch
+
+    from telldraw.data.loader import Loader
+
+    known, size = loaded.vocabulary, min(options.batch_size, count)
+    # word numbers are the data set's; the weights may have been trained with other words
+    table = torch.from_numpy(known.encode(dataset.facts.vocabulary.words)).to(options.device)
+    loader = Loader(dataset, options.split, size, seed=options.seed, device=options.device, shuffle=False)
+    for step in range(-(-count // size)):
+        batch = loader.batch(step)
+        turns = batch.turns[: count - step * size]
+        rows = int(turns.sum())
+        yield batch._replace(
+            image=batch.image[:rows],
+            instruction=table[batch.instruction[:rows]],
+            objects=batch.objects[:rows],
+            position=batch.position[:rows],
+            turns=turns,
+        )
+
+
+def _losses(loaded: "Loaded", facts: "Facts", options: Options) -> tuple[Any, str]:
+    """The system's `losses`, or None and why not. A weights folder draws but holds no critic; a run's state does."""
+    from telldraw import systems
+    from telldraw.training import checkpoint
+
+    if not hasattr(loaded.system, "losses"):
+        return None, f"{loaded.card['system']} has none to report"
+    folder = Path(options.weights)
+    found = next((place for place in (folder, folder.parent) if checkpoint.states(place)), None)
+    if found is None:
+        return None, "a weights folder holds no critic; give the training run to have them"
+    if tuple(loaded.card.get("classes", facts.classes)) != tuple(facts.classes):
+        return None, "the data set has other objects than the one the weights were trained on"
+    state = checkpoint.load_latest(found, device=options.device, warn=print)
+    assert state is not None, found
+    whole: Any = systems.load(loaded.card["system"]).System(loaded.system.config)
+    # the critic of the state beside exactly the weights that draw; the state's own batch statistics may be older
+    whole.load_state_dict(state["average"] | loaded.system.state_dict())
+    return whole.to(options.device).eval().losses, ""
+
+
+def _report(
+    loaded: "Loaded", dataset: "Dataset", measured: "Measured", why: str, options: Options, argv: list[str]
+) -> dict[str, Any]:
+    """All that was found and how, ready for JSON. Paths are those the user gave."""
+    import torch
+
+    gpu = torch.device(options.device).type == "cuda"
+    return {
+        "command": shlex.join(["telldraw", "evaluate", *argv]),
+        "date": date.today().isoformat(),
+        "telldraw": __version__,
+        "torch": torch.__version__,
+        "weights": {key: loaded.card.get(key) for key in ("system", "preset", "data", "examples")} | {"name": loaded.name},
+        "data": {
+            "name": dataset.facts.name,
+            "path": str(options.data),
+            "split": options.split,
+            "resolution": dataset.facts.resolution,
+        },
+        "seed": options.seed,
+        "device": torch.cuda.get_device_name(options.device) if gpu else f"CPU {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        "dialogues": measured.dialogues,
+        "turns": measured.turns,
+        "turns_per_second": round(measured.turns / measured.seconds, 2),
+        "batch_size": min(options.batch_size, measured.dialogues),
+        "losses": measured.mean_losses(),
+        "no_losses_because": why,
+        "scores": {
+            row: {
+                turns: {metric: measured.mean(row, metric, last=turns == "last") for metric in metrics}
+                for turns in ("all", "last")
+            }
+            for row, metrics in measured.values.items()
+        },
+        "note": PUBLISHED,
+    }

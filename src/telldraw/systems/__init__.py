@@ -1,0 +1,38 @@
+"""The table of systems. Adding one = one new module here + one line below.
+
+Nothing in this file imports torch, so listing systems is instant.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from telldraw.errors import TelldrawError
+
+
+@dataclass(frozen=True)
+class Entry:
+    summary: str
+    paper: str
+    capabilities: tuple[str, ...]
+    """Names of the protocols (protocols.py) the system fulfils besides `System`."""
+
+
+SYSTEMS = {
+    "geneva": Entry(
+        "Draws a picture over a dialogue, one instruction at a time",
+        "El-Nouby et al., ICCV 2019 (arXiv:1811.09845)",
+        ("Conversational",),
+    ),
+}
+
+
+class UnknownSystem(TelldrawError):
+    """The name is not in the table; the message lists the ones that are."""
+
+
+def load(name: str) -> ModuleType:
+    """The module of system `name`; it offers `Config`, `PRESETS`, `System` and `build`."""
+    if name not in SYSTEMS:
+        raise UnknownSystem(f"no system {name!r}; choose from {', '.join(sorted(SYSTEMS))}")
+    return import_module(f"telldraw.systems.{name}")

@@ -1,0 +1,46 @@
+"""The weights that draw: an exponential moving average of those that train."""
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Average:
+    """A copy of a system whose weights follow it slowly: Karras et al. 2018, App. C; Yazici et al. 2019.
+
+    The decay is that of one step. It starts lower, (1 + n) / (10 + n) after n steps, so that the first, random weights
+    are soon forgotten. Buffers (statistics, singular vectors) are copied, because they are averages already.
+    """
+
+    def __init__(self, system: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.system = copy.deepcopy(system).requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def follow(self, system: nn.Module, step: int) -> None:
+        """Move towards `system` after its step number `step`."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.system.parameters()), list(system.parameters()), 1 - decay)
+        for mine, theirs in zip(self.system.buffers(), system.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    @torch.no_grad()
+    def measure(self, forward: Callable[[Any], None], batches: Iterable[Any]) -> None:
+        """Measure the batch norms' statistics anew, as the mean over `batches`, for the averaged weights.
+
+        Those that were copied belong to other weights; drawing with them is visibly wrong after fast training.
+        """
+        norms = [module for module in self.system.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches that follow
+            norm.train()
+        for batch in batches:
+            forward(batch)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.system.eval()

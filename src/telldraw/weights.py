@@ -1,0 +1,159 @@
+"""Weights that draw, as a folder others can load: config.json, model.safetensors, vocabulary.json and a card to read.
+
+Only `save`, `load` and `load_run` import torch. Loading never runs code from the folder.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from telldraw.errors import WeightsError
+from telldraw.text import Vocabulary
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SHIPPED = Path(__file__).parent / "shipped"
+DEFAULT = "geneva-codraw-64"
+FORMAT = 1
+SHARD = 40_000_000
+"""Largest safetensors file, in bytes; what is larger is split over model-00.safetensors, model-01.safetensors, ..."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A system ready to draw."""
+
+    name: str
+    system: "nn.Module"
+    vocabulary: Vocabulary
+    card: dict[str, Any]  # config.json: system, config, data, licence, classes, examples, figures, ...
+
+
+def shipped() -> dict[str, dict[str, Any]]:
+    """The weights that come with telldraw: name -> card."""
+    return {path.parent.name: _card(path.parent) for path in sorted(SHIPPED.glob("*/config.json"))}
+
+
+def find(name_or_path: str) -> Path:
+    """The folder of a shipped name, of a weights folder, or of a training run (its `weights` inside)."""
+    for folder in (Path(name_or_path), Path(name_or_path) / "weights", SHIPPED / name_or_path):
+        if (folder / "config.json").is_file():
+            return folder
+    names = ", ".join(shipped()) or "none"
+    if Path(name_or_path).is_dir():
+        raise WeightsError(f"{name_or_path} holds no weights (no config.json); give a weights folder, or one of: {names}")
+    raise WeightsError(f"no weights named {name_or_path!r}, and no such folder; shipped: {names}")
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from None
+    missing = {"format", "system", "config"} - set(card) if isinstance(card, dict) else {"everything"}
+    if missing:
+        raise WeightsError(f"{path} is not a telldraw card: it lacks {', '.join(sorted(missing))}")
+    if card["format"] != FORMAT:
+        raise WeightsError(f"{path} has format {card['format']}, this telldraw reads format {FORMAT}; update telldraw")
+    return card
+
+
+def load(folder: Path, device: str = "cpu") -> Loaded:
+    """Build the system that the card describes and fill it, in float32 and evaluation mode."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    card = _card(folder)
+    system = _build(folder, card)
+    for name in system.training_only:
+        delattr(system, name)
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files:
+        raise WeightsError(f"{folder} has no model.safetensors")
+    tensors: dict[str, torch.Tensor] = {}
+    for path in files:
+        try:
+            tensors |= load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{path} is damaged: {error}") from None
+    try:
+        system.load_state_dict({name: _widened(tensor) for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"{folder}: the weights do not fit their card: {str(error).splitlines()[-1].strip()}") from None
+    system.to(device, memory_format=torch.channels_last).eval()
+    return Loaded(card.get("name", folder.name), system, Vocabulary.load(folder / "vocabulary.json"), card)
+
+
+def _widened(tensor: Any) -> Any:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _build(folder: Path, card: dict[str, Any]) -> Any:
+    from telldraw.systems import load as load_system
+
+    module = load_system(card["system"])
+    known = {field.name for field in fields(module.Config)}
+    unknown = set(card["config"]) - known
+    if unknown:
+        raise WeightsError(f"{folder}/config.json: {card['system']} has no setting {', '.join(sorted(unknown))}")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()}
+    try:
+        return module.System(module.Config(**values))
+    except TypeError as error:
+        raise WeightsError(f"{folder}/config.json: a setting of {card['system']} is wrong: {error}") from None
+
+
+def save(
+    folder: Path, system: "nn.Module", vocabulary: Vocabulary, card: dict[str, Any], *, dtype: str = "float32", text: str = ""
+) -> None:
+    """Write what draws (not the sub-modules named in `training_only`), whole or not at all.
+
+    `card` needs `system` and `name`; `config` and `format` are added. `dtype`: float32, bfloat16 or float16.
+    `text` becomes the README.md.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    skipped = tuple(f"{name}." for name in system.training_only)  # type: ignore[union-attr]
+    kind = getattr(torch, dtype)
+    tensors = {
+        name: (tensor.to(kind) if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in system.state_dict().items()
+        if not name.startswith(skipped)
+    }
+    shards = list(_shards(tensors))
+    for index, shard in enumerate(shards):
+        save_file(shard, part / ("model.safetensors" if len(shards) == 1 else f"model-{index:02d}.safetensors"))
+    vocabulary.save(part / "vocabulary.json")
+    card = {"format": FORMAT, **card, "config": asdict(system.config), "dtype": dtype}  # type: ignore[call-overload]
+    (part / "config.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (part / "README.md").write_text(text or f"# {card.get('name', folder.name)}\n", encoding="utf-8")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(part, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _shards(tensors: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    shard: dict[str, Any] = {}
+    size = 0
+    for name, tensor in tensors.items():
+        weight = tensor.numel() * tensor.element_size()
+        if shard and size + weight > SHARD:
+            yield shard
+            shard, size = {}, 0
+        shard[name] = tensor
+        size += weight
+    yield shard

@@ -1,0 +1,267 @@
+"""What every system in the table must do. A new system gets these tests for its one line there."""
+
+from collections.abc import Callable
+from dataclasses import asdict, fields, is_dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from telldraw import pixels, protocols, systems
+from telldraw.batches import Dialogues, Facts
+from telldraw.metrics.evaluation import draw, on_canvas, select
+from telldraw.text import PADDING, TELLER, UNKNOWN, Vocabulary
+from telldraw.training.update import Update
+
+WORDS = Vocabulary((PADDING, UNKNOWN, TELLER, *"a red blue cube tree on the left right".split()))
+CLASSES = ("cube", "tree", "sun")
+
+
+def facts(config: Any) -> Facts:
+    side = config.resolution
+    background = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    return Facts("test", "none", side, CLASSES, WORDS, background)
+
+
+def dialogues(known: Facts, seed: int = 0) -> Dialogues:
+    """Three dialogues of 1, 3 and 2 turns, as a training step gets them."""
+    rng = torch.Generator().manual_seed(seed)
+    turns = torch.tensor([1, 3, 2])
+    count, side = int(turns.sum()), known.resolution
+    words = torch.randint(1, len(known.vocabulary), (count, 5), generator=rng)
+    words[::2, 3:] = 0
+    return Dialogues(
+        background=pixels.to_float(torch.from_numpy(known.background.copy())).permute(2, 0, 1),
+        image=torch.rand(count, 3, side, side, generator=rng) * 2 - 1,
+        instruction=words,
+        objects=torch.randint(0, 2, (count, len(known.classes)), generator=rng).float(),
+        position=torch.rand(count, len(known.classes), 3, generator=rng),
+        turns=turns,
+    )
+
+
+BATCHES: dict[str, Callable[[Facts], Any]] = {"geneva": dialogues}
+"""A small batch for each system."""
+
+
+@pytest.fixture(params=sorted(systems.SYSTEMS), scope="module")
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def module(name: str) -> ModuleType:
+    return systems.load(name)
+
+
+def built(module: ModuleType, seed: int = 0) -> tuple[Any, Facts]:
+    config = module.PRESETS["tiny"]
+    known = facts(config)
+    torch.manual_seed(seed)
+    return module.build(config, known), known
+
+
+def drawer(module: ModuleType, name: str) -> tuple[Any, Facts]:
+    """A system that draws, in evaluation mode, after two steps (at the start some layers are the identity)."""
+    if "Conversational" not in systems.SYSTEMS[name].capabilities:
+        pytest.skip(f"{name} does not draw turn by turn")
+    system, known = built(module)
+    train(system, BATCHES[name](known))
+    return system.eval(), known
+
+
+def train(system: Any, batch: Any, steps: int = 2) -> Update:
+    system.train()
+    update = Update(system.optimizers())
+    for _ in range(steps):
+        system.training_step(batch, update)
+        update.step += 1
+    return update
+
+
+def test_the_module_offers_what_the_table_promises(module: ModuleType) -> None:
+    assert is_dataclass(module.Config)
+    assert "tiny" in module.PRESETS
+    for preset, config in module.PRESETS.items():
+        assert type(config) is module.Config, preset
+        assert module.Config(**asdict(config)) == config, f"{preset} does not survive asdict"
+
+
+def test_every_setting_is_plain_and_frozen(module: ModuleType) -> None:
+    config = module.PRESETS["tiny"]
+    for field in fields(config):
+        value = getattr(config, field.name)
+        items = value if isinstance(value, tuple) else (value,)
+        assert all(isinstance(item, bool | int | float | str) for item in items), field.name
+    with pytest.raises(AttributeError):
+        setattr(config, fields(config)[0].name, None)
+
+
+def test_every_setting_says_what_it_is(module: ModuleType) -> None:
+    import ast
+    import inspect
+
+    body = ast.parse(inspect.getsource(module.Config)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for before, after in zip(body.body, [*body.body[1:], None], strict=True):
+        if isinstance(before, ast.AnnAssign):
+            said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            assert said, f"{ast.unparse(before.target)} has no line of help"
+
+
+def test_its_capabilities_are_those_of_the_table(module: ModuleType, name: str) -> None:
+    system, _ = built(module)
+    assert isinstance(system, nn.Module)
+    assert isinstance(system, protocols.System)
+    claimed = set(systems.SYSTEMS[name].capabilities)
+    offered = {
+        each
+        for each, kind in vars(protocols).items()
+        if getattr(kind, "_is_runtime_protocol", False) and each not in ("System", "Normalised")
+    }
+    assert claimed <= offered, "a capability is the name of a runtime-checkable protocol"
+    for capability in offered:
+        assert isinstance(system, getattr(protocols, capability)) == (capability in claimed), capability
+
+
+def test_no_weight_belongs_to_two_optimizers(module: ModuleType) -> None:
+    update = Update(built(module)[0].optimizers())
+    named = [id(weight) for name in update.optimizers for weight in update.weights(name)]
+    assert len(named) == len(set(named))
+
+
+def test_two_steps_change_exactly_the_weights_named_by_the_optimizers(module: ModuleType, name: str) -> None:
+    system, known = built(module)
+    before = {key: weight.detach().clone() for key, weight in system.named_parameters()}
+    update = train(system, BATCHES[name](known))
+    named = {id(weight) for each in update.optimizers for weight in update.weights(each)}
+    moved = {key for key, weight in system.named_parameters() if not torch.equal(weight, before[key])}
+    assert moved == {key for key, weight in system.named_parameters() if id(weight) in named}
+    assert all(bool(weight.isfinite().all()) for weight in system.parameters())
+
+
+def test_training_notes_finite_losses_and_leaves_no_gradient(module: ModuleType, name: str) -> None:
+    system, known = built(module)
+    update = train(system, BATCHES[name](known))
+    assert update.losses
+    assert all(bool(value.isfinite()) and value.dim() == 0 for value in update.losses.values())
+    assert all(weight.grad is None for weight in system.parameters())
+
+
+def test_a_training_step_leaves_its_batch_alone(module: ModuleType, name: str) -> None:
+    system, known = built(module)
+    batch = BATCHES[name](known)
+    copies = [value.clone() for value in batch]
+    train(system, batch)
+    assert all(torch.equal(value, copy) for value, copy in zip(batch, copies, strict=True))
+
+
+def test_training_is_repeatable(module: ModuleType, name: str) -> None:
+    results = []
+    for _ in range(2):
+        system, known = built(module, seed=3)
+        torch.manual_seed(4)
+        train(system, BATCHES[name](known))
+        results.append(system.state_dict())
+    assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
+
+
+def test_its_own_losses_move_nothing(module: ModuleType, name: str) -> None:
+    system, known = built(module)
+    if not hasattr(system, "losses"):
+        pytest.skip(f"{name} reports no losses")
+    system.eval()
+    before = {key: value.clone() for key, value in system.state_dict().items()}
+    with torch.no_grad():
+        losses = system.losses(BATCHES[name](known))
+    assert losses and all(value.dim() == 0 and bool(value.isfinite()) for value in losses.values())
+    assert all(torch.equal(value, before[key]) for key, value in system.state_dict().items())
+
+
+def test_training_only_parts_exist_and_drawing_does_not_need_them(module: ModuleType, name: str) -> None:
+    system, known = drawer(module, name)
+    batch = dialogues(known)
+    noise = torch.randn(len(batch.image), system.noise_dim)
+    with torch.no_grad():
+        whole = draw(system, batch, noise, teacher=False)
+        for part in system.training_only:
+            delattr(system, part)
+        torch.testing.assert_close(draw(system, batch, noise, teacher=False), whole, rtol=0, atol=0)
+
+
+def one_turn(system: Any, instruction: Tensor, noise: Tensor) -> Tensor:
+    with torch.no_grad():
+        return system.turn(system.start(len(instruction)), instruction, noise).canvas
+
+
+def test_the_first_canvas_is_the_background(module: ModuleType, name: str) -> None:
+    system, known = drawer(module, name)
+    canvas = system.start(2).canvas
+    assert canvas.shape == (2, 3, known.resolution, known.resolution)
+    assert np.array_equal(pixels.to_arrays(canvas)[1], known.background)
+
+
+def test_a_turn_has_the_stated_shape_type_and_range(module: ModuleType, name: str) -> None:
+    system, known = drawer(module, name)
+    for count in (1, 3):
+        instruction = torch.randint(1, len(WORDS), (count, 4))
+        canvas = one_turn(system, instruction, torch.randn(count, system.noise_dim))
+        assert canvas.shape == (count, 3, known.resolution, known.resolution)
+        assert canvas.dtype == torch.float32
+        assert bool((canvas.abs() <= 1).all())
+
+
+def test_a_turn_changes_no_state_and_depends_on_noise_and_words(module: ModuleType, name: str) -> None:
+    system, _ = drawer(module, name)
+    words, noise = torch.tensor([[3, 4, 6]]), torch.randn(1, system.noise_dim)
+    with torch.no_grad():
+        state = system.turn(system.start(), words, noise)
+        kept = [part.clone() for part in state]
+        again = system.turn(state, words, noise).canvas
+        assert all(torch.equal(part, copy) for part, copy in zip(state, kept, strict=True))
+        assert torch.equal(system.turn(state, words, noise).canvas, again), "same noise, other pixels"
+        assert not torch.equal(system.turn(state, words, -noise).canvas, again)
+        assert not torch.equal(system.turn(state, torch.tensor([[5, 7, 8]]), noise).canvas, again)
+
+
+def test_padded_words_do_not_change_a_turn(module: ModuleType, name: str) -> None:
+    system, _ = drawer(module, name)
+    words, noise = torch.tensor([[3, 4, 6]]), torch.randn(1, system.noise_dim)
+    padded = torch.cat([words, torch.zeros(1, 4, dtype=torch.long)], dim=1)
+    torch.testing.assert_close(one_turn(system, padded, noise), one_turn(system, words, noise), rtol=0, atol=1e-5)
+
+
+def test_a_dialogue_does_not_depend_on_its_neighbours(module: ModuleType, name: str) -> None:
+    system, known = drawer(module, name)
+    batch = dialogues(known)
+    noise = torch.randn(len(batch.image), system.noise_dim)
+    with torch.no_grad():
+        together = draw(system, batch, noise, teacher=False)
+        row = 0
+        for turns in batch.turns.tolist():
+            state = system.start()
+            for _ in range(turns):
+                state = system.turn(state, batch.instruction[row : row + 1], noise[row : row + 1])
+                torch.testing.assert_close(state.canvas[0], together[row], rtol=0, atol=1e-4)
+                row += 1
+
+
+def test_every_tensor_of_a_state_has_a_row_for_each_dialogue(module: ModuleType, name: str) -> None:
+    system, known = drawer(module, name)
+    with torch.no_grad():
+        state = system.turn(system.start(3), torch.tensor([[3], [4], [5]]), torch.randn(3, system.noise_dim))
+    two = select(state, torch.tensor([2, 0]))
+    assert torch.equal(two.canvas, state.canvas[[2, 0]])
+    assert type(two) is type(state)
+    assert torch.equal(on_canvas(state, -state.canvas).canvas, -state.canvas)
+
+
+def test_a_state_dict_goes_round(module: ModuleType, name: str) -> None:
+    system, known = drawer(module, name)
+    other, _ = built(module, seed=9)
+    other.load_state_dict(system.state_dict())
+    words, noise = torch.tensor([[3, 4, 6]]), torch.randn(1, system.noise_dim)
+    assert torch.equal(one_turn(other.eval(), words, noise), one_turn(system, words, noise))
