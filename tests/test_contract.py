@@ -83,7 +83,7 @@ def train(system: Any, batch: Any, steps: int = 2) -> Update:
 
 
 def test_the_module_offers_what_the_table_promises(module: ModuleType) -> None:
-    assert is_dataclass(module.Config)
+    assert is_dataclass(module.Config) and isinstance(module.Config, type)
     assert "tiny" in module.PRESETS
     for preset, config in module.PRESETS.items():
         assert type(config) is module.Config, preset

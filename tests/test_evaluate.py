@@ -326,9 +326,7 @@ def test_data_of_another_resolution_is_refused_with_the_remedy(a_run: Path, tmp_
         command.run([str(a_run), "--data", str(large)])
 
 
-def test_data_with_other_objects_has_no_losses(
-    report: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
+def test_data_with_other_objects_has_no_losses(report: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     other = prepared(tmp_path / "other.telldraw", classes=("cube", "tree", "moon"))
     assert "other objects" in report(data=other)["no_losses_because"]
 

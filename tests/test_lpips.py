@@ -35,9 +35,7 @@ def classifier(name: str) -> dict[str, Tensor]:
 
 def heads(name: str) -> dict[str, Tensor]:
     rng = torch.Generator().manual_seed(2)
-    return {
-        f"lin{i}.model.1.weight": torch.rand(1, width, 1, 1, generator=rng) for i, width in enumerate(HEADS[name])
-    }
+    return {f"lin{i}.model.1.weight": torch.rand(1, width, 1, 1, generator=rng) for i, width in enumerate(HEADS[name])}
 
 
 @pytest.fixture(params=FILES)
@@ -77,7 +75,9 @@ def test_alexnet_agrees_with_the_formula_written_out(tmp_path: Path) -> None:
     torch.save(lines, tmp_path / FILES["alex"][1])
 
     def taps(x: Tensor) -> list[Tensor]:
-        x = (x - torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1)) / torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1)
+        x = (x - torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1)) / torch.tensor([0.458, 0.448, 0.450]).view(
+            3, 1, 1
+        )
         found = []
         for place, (stride, padding) in {0: (4, 2), 3: (1, 2), 6: (1, 1), 8: (1, 1), 10: (1, 1)}.items():
             weight, bias = weights[f"features.{place}.weight"], weights[f"features.{place}.bias"]

@@ -9,17 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont, PngImagePlugin
-from test_terminal import Toy
 
 from telldraw.drawing import files, sheet
 from telldraw.drawing.session import Drawer
 from telldraw.drawing.sheet import Frame, Strip
 from telldraw.errors import TelldrawError
+from test_terminal import Toy, look
 
 FONT = ImageFont.load_default(size=15)
 
 
-def frame(colour: tuple[int, int, int] = (200, 30, 30), caption: str = "a tree", mark: str = "1", side: int = 64) -> Frame:
+def frame(
+    colour: tuple[int, int, int] = (200, 30, 30), caption: str = "a tree", mark: str = "1", side: int = 64
+) -> Frame:
     """A frame of one colour."""
     return Frame(Image.new("RGB", (side, side), colour), mark, caption)
 
@@ -38,6 +40,12 @@ def test_wrapping_loses_no_word_until_it_runs_out_of_lines() -> None:
     assert " ".join(lines).split() == words
     assert sheet.wrap(" ".join(words * 20), FONT, 200)[-1].endswith("...")
     assert len(sheet.wrap("x" * 100_000, FONT, 200)) == 10
+
+
+def test_captions_keep_to_the_letters_of_the_font() -> None:
+    assert sheet.wrap("the girl\u2019s \u00e9clair \u2013 \u201cna\u00efve\u201d\n!", FONT, 900) == [
+        'the girl\'s eclair - "naive" !'
+    ]
 
 
 def test_a_sheet_shows_every_frame_with_its_text_below() -> None:
@@ -73,7 +81,7 @@ def test_an_animation_has_as_many_frames_as_turns_even_if_they_look_alike(tmp_pa
 
 def test_an_animation_of_one_turn(tmp_path: Path) -> None:
     sheet.save_animation([frame()], tmp_path / "one.gif")
-    assert Image.open(tmp_path / "one.gif").n_frames == 1  # type: ignore[attr-defined]
+    assert look(tmp_path / "one.gif").info["frames"] == 1
 
 
 @pytest.mark.parametrize(("width", "scale"), [(8, 32), (64, 4), (128, 2), (200, 2), (256, 1), (512, 1)])
@@ -187,4 +195,4 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     (tmp_path / "real.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
     files.save_picture(frame().image, tmp_path / "link.png")
-    assert (tmp_path / "link.png").is_symlink() and Image.open(tmp_path / "real.png").size == (64, 64)
+    assert (tmp_path / "link.png").is_symlink() and look(tmp_path / "real.png").size == (64, 64)

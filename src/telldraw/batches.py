@@ -40,13 +40,13 @@ class Dialogues(NamedTuple):
         return len(self.turns)
 
     def first(self) -> Tensor:
-        """[N] bool: is this row the first turn of its dialogue?"""
+        """[N] bool: whether a row is the first turn of its dialogue."""
         starts = torch.zeros(len(self.image), dtype=torch.bool, device=self.turns.device)
         starts[self.turns.cumsum(0) - self.turns] = True
         return starts
 
     def previous(self, rows: Tensor, start: Tensor) -> Tensor:
-        """For each turn the row of `rows` [N, ...] that belongs to the turn before it, or `start` [...] at a first turn."""
+        """For each turn the row of `rows` [N, ...] of the turn before it, or `start` [...] at a first turn."""
         shifted = torch.cat([start.unsqueeze(0), rows[:-1]])
         first = self.first().view(-1, *[1] * (rows.dim() - 1))
         return torch.where(first, start.unsqueeze(0), shifted)

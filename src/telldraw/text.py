@@ -22,8 +22,9 @@ TELLER, DRAWER = "<teller>", "<drawer>"
 MAX_WORDS = 256
 """Longest instruction that is read, in words; the longest merged turn of CoDraw has 221."""
 
-_WORD = re.compile(r"<[a-z]+>|[a-z]+(?=n't\b)|n't\b|[^\W_]+|'[^\W_]+")
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "`": "'", "\u00b4": "'"})
+_WORD = re.compile(rf"{TELLER}|{DRAWER}|[a-z]+(?=n't\b)|n't\b|[^\W_]+|'[^\W_]+")
+# translated before anything is folded: NFKC makes a space and an accent of the acute
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018`\u00b4\u02bc\uff07\uff40", "'"))
 
 
 def normalise(text: str) -> list[str]:
@@ -32,7 +33,7 @@ def normalise(text: str) -> list[str]:
     Compatibility forms are folded (full-width letters, ligatures), a clitic is a word of its own as in CoDraw's
     own tokens (`that's` -> `that`, `'s`; `don't` -> `do`, `n't`), and `<teller>` and `<drawer>` stay whole.
     """
-    return _WORD.findall(unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower())
+    return _WORD.findall(unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).lower())
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,21 @@ class Vocabulary:
 
         Raises InstructionError when nothing in it can be drawn; the sentence says why and what to do.
         """
-        words = [word for word in normalise(instruction) if word not in (PADDING, UNKNOWN)]
+        # a word in quotation marks is no clitic
+        words = [w[1:] if w[0] == "'" and w not in self and w[1:] in self else w for w in normalise(instruction)]
         shown = instruction.strip() if len(instruction) <= 60 else instruction.strip()[:57] + "..."
         if not instruction.strip():
             raise InstructionError("the instruction is empty; say what to draw, for example: a large tree on the left")
         if len(words) > MAX_WORDS:
             raise InstructionError(
-                f"the instruction has {len(words):,} words, the drawer reads at most {MAX_WORDS}; tell it in several turns"
+                f"the instruction has {len(words):,} words, the drawer reads at most {MAX_WORDS}; "
+                "tell it in several turns"
             )
         if not any(word in self for word in words if not word.startswith("<")):
             near = [n for word in words[:10] for n in self.nearest(word, 1)]
             hint = f"did you mean {', '.join(near)}?" if near else f"it knows words such as {self.examples()}"
             raise InstructionError(f"the drawer knows no word of {shown!r}; {hint}")
-        return words if words[0].startswith("<") or TELLER not in self else [TELLER, *words]
+        return words if words[0] in (TELLER, DRAWER) or TELLER not in self else [TELLER, *words]
 
     def examples(self, count: int = 6) -> str:
         """A few frequent words that name something, for messages."""
@@ -118,9 +121,14 @@ class Vocabulary:
             raise DataError(f"no vocabulary at {path}") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"{path} is not a vocabulary: {error}") from None
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}") from None
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise DataError(f"{path} is not a vocabulary: a list of words was expected")
-        return cls(tuple(words))
+        try:
+            return cls(tuple(words))
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
 
 
 def pad(rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -148,7 +156,9 @@ def read_vectors(path: Path, vocabulary: Vocabulary, dim: int) -> np.ndarray:
                 if word != "unk" and word not in wanted:
                     continue
                 if len(values) != dim:
-                    raise DataError(f"{path}, line {number}: {len(values)} numbers, {dim} expected; set --config.word-dim")
+                    raise DataError(
+                        f"{path}, line {number}: {len(values)} numbers, {dim} expected; set --config.word-dim"
+                    )
                 vector = np.array(values, dtype=np.float32)
                 if word == "unk":
                     unknown = vector
@@ -157,10 +167,15 @@ def read_vectors(path: Path, vocabulary: Vocabulary, dim: int) -> np.ndarray:
                     found.add(wanted[word])
     except FileNotFoundError:
         raise DataError(f"no word vectors at {path}; give a GloVe text file, or leave --config.glove empty") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; give a GloVe text file") from None
     except ValueError as error:
         raise DataError(f"{path} is not a GloVe text file: {error}") from None
     if not found:
-        raise DataError(f"{path} has a vector for none of the {len(vocabulary)} words; is it a GloVe text file?")
+        raise DataError(
+            f"{path} has no vector of {dim} numbers for any of the {len(vocabulary):,} words; is it a GloVe text file, "
+            f"and --config.word-dim {dim} its length?"
+        )
     vectors[[number for number in range(1, len(vocabulary)) if number not in found]] = unknown
     for mark, half in ((TELLER, slice(dim // 2, None)), (DRAWER, slice(None, dim // 2))):
         if mark in vocabulary:

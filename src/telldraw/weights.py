@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from telldraw.errors import WeightsError
+from telldraw.errors import DataError, TelldrawError, WeightsError
 from telldraw.text import Vocabulary
 
 if TYPE_CHECKING:
@@ -45,8 +45,14 @@ def find(name_or_path: str) -> Path:
         if (folder / "config.json").is_file():
             return folder
     names = ", ".join(shipped()) or "none"
+    if (Path(name_or_path) / "run.json").is_file():
+        raise WeightsError(
+            f"the run {name_or_path} has no weights yet; its `telldraw train` command goes on and writes them"
+        )
     if Path(name_or_path).is_dir():
-        raise WeightsError(f"{name_or_path} holds no weights (no config.json); give a weights folder, or one of: {names}")
+        raise WeightsError(
+            f"{name_or_path} holds no weights (no config.json); give a weights folder, or one of: {names}"
+        )
     raise WeightsError(f"no weights named {name_or_path!r}, and no such folder; shipped: {names}")
 
 
@@ -61,6 +67,8 @@ def _card(folder: Path) -> dict[str, Any]:
         raise WeightsError(f"{path} is not a telldraw card: it lacks {', '.join(sorted(missing))}")
     if card["format"] != FORMAT:
         raise WeightsError(f"{path} has format {card['format']}, this telldraw reads format {FORMAT}; update telldraw")
+    if not isinstance(card["config"], dict):
+        raise WeightsError(f"{path} is not a telldraw card: its config is no table of settings")
     return card
 
 
@@ -71,6 +79,7 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
     from safetensors.torch import load_file
 
     card = _card(folder)
+    vocabulary = _vocabulary(folder, card)
     system = _build(folder, card)
     for name in system.training_only:
         delattr(system, name)
@@ -86,9 +95,21 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
     try:
         system.load_state_dict({name: _widened(tensor) for name, tensor in tensors.items()})
     except RuntimeError as error:
-        raise WeightsError(f"{folder}: the weights do not fit their card: {str(error).splitlines()[-1].strip()}") from None
+        reason = str(error).splitlines()[-1].strip()[:200]
+        raise WeightsError(f"{folder}: the weights do not fit their card: {reason}") from None
     system.to(device, memory_format=torch.channels_last).eval()
-    return Loaded(card.get("name", folder.name), system, Vocabulary.load(folder / "vocabulary.json"), card)
+    return Loaded(card.get("name", folder.name), system, vocabulary, card)
+
+
+def _vocabulary(folder: Path, card: dict[str, Any]) -> Vocabulary:
+    try:
+        vocabulary = Vocabulary.load(folder / "vocabulary.json")
+    except DataError as error:
+        raise WeightsError(str(error)) from None
+    size = card["config"].get("vocabulary_size", len(vocabulary))
+    if size != len(vocabulary):
+        raise WeightsError(f"{folder / 'vocabulary.json'} has {len(vocabulary):,} words, its config.json says {size}")
+    return vocabulary
 
 
 def _widened(tensor: Any) -> Any:
@@ -98,32 +119,38 @@ def _widened(tensor: Any) -> Any:
 def _build(folder: Path, card: dict[str, Any]) -> Any:
     from telldraw.systems import load as load_system
 
-    module = load_system(card["system"])
+    try:
+        module = load_system(card["system"])
+    except TelldrawError as error:
+        raise WeightsError(f"{folder / 'config.json'}: {error}") from None
     known = {field.name for field in fields(module.Config)}
     unknown = set(card["config"]) - known
     if unknown:
-        raise WeightsError(f"{folder}/config.json: {card['system']} has no setting {', '.join(sorted(unknown))}")
+        raise WeightsError(f"{folder / 'config.json'}: {card['system']} has no setting {', '.join(sorted(unknown))}")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()}
     try:
         return module.System(module.Config(**values))
-    except TypeError as error:
-        raise WeightsError(f"{folder}/config.json: a setting of {card['system']} is wrong: {error}") from None
+    except (TypeError, ValueError, RuntimeError, TelldrawError) as error:
+        raise WeightsError(f"{folder / 'config.json'}: a setting of {card['system']} is wrong: {error}") from None
 
 
 def save(
-    folder: Path, system: "nn.Module", vocabulary: Vocabulary, card: dict[str, Any], *, dtype: str = "float32", text: str = ""
+    folder: Path,
+    system: "nn.Module",
+    vocabulary: Vocabulary,
+    card: dict[str, Any],
+    *,
+    dtype: str = "float32",
+    text: str = "",
 ) -> None:
     """Write what draws (not the sub-modules named in `training_only`), whole or not at all.
 
     `card` needs `system` and `name`; `config` and `format` are added. `dtype`: float32, bfloat16 or float16.
-    `text` becomes the README.md.
+    `text` becomes the README.md. Raises WeightsError, leaving what is there, when a weight is too large for `dtype`.
     """
     import torch
     from safetensors.torch import save_file
 
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     skipped = tuple(f"{name}." for name in system.training_only)  # type: ignore[union-attr]
     kind = getattr(torch, dtype)
     tensors = {
@@ -131,6 +158,14 @@ def save(
         for name, tensor in system.state_dict().items()
         if not name.startswith(skipped)
     }
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise WeightsError(
+                f"{folder}: {name} has a number that {dtype} cannot hold; write them as float32 or bfloat16"
+            )
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     shards = list(_shards(tensors))
     for index, shard in enumerate(shards):
         save_file(shard, part / ("model.safetensors" if len(shards) == 1 else f"model-{index:02d}.safetensors"))

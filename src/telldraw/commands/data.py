@@ -1,6 +1,6 @@
 """`telldraw data`: the data sets there are, and what a prepared one holds."""
 
-import json
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from telldraw.data import DATASETS
 from telldraw.errors import DataError
 
 if TYPE_CHECKING:
-    from telldraw.data.archive import Dataset
+    from telldraw.data.archive import Dataset, Dialogue
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,35 @@ class Data:
             dataset.verify()
             print("every checksum is right")
         if self.sheet:
-            from telldraw.data.sheet import draw_sheet
-
             chosen = dataset.split(self.split)[: self.dialogues]
             if not chosen:
-                raise DataError(f"the split {self.split!r} of {self.path} is empty; choose another with --split")
-            self.sheet.parent.mkdir(parents=True, exist_ok=True)
-            draw_sheet(dataset, chosen).save(self.sheet)
+                raise DataError(f"the split {self.split!r} of {self.path} has no dialogue; choose another with --split")
+            _sheet(dataset, chosen, self.sheet)
             print(f"{self.sheet}: {len(chosen)} dialogues of {self.split}")
 
 
 def run(argv: list[str]) -> None:
     """`argv` is what follows `telldraw data`."""
     tyro.cli(Data, args=argv, prog="telldraw data").run()
+
+
+def _sheet(dataset: "Dataset", dialogues: "list[Dialogue]", path: Path) -> None:
+    """Draw dialogues turn by turn, in the shape of the owner's canvas: at rest the pictures are squares."""
+    from PIL import Image
+
+    from telldraw.drawing.sheet import Frame, Strip, contact_sheet
+
+    across, down = dataset.manifest.get("canvas", (1, 1))
+    size = (256, round(256 * down / across))
+    strips = []
+    for dialogue in dialogues:
+        frames = []
+        for turn, row in enumerate(range(dialogue.start, dialogue.stop), 1):
+            picture = Image.fromarray(dataset.images[row].transpose(1, 2, 0))
+            frames.append(Frame(picture.resize(size, Image.Resampling.LANCZOS), f"{turn}", dataset.said(row)))
+        strips.append(Strip(dialogue.id, frames))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(strips).save(path)
 
 
 def _list() -> None:
@@ -74,10 +90,12 @@ def _describe(dataset: "Dataset") -> None:
         mean = f", {turns / len(dialogues):.2f} a dialogue" if dialogues else ""
         print(f"{split:>6}: {len(dialogues):,} dialogues, {turns:,} turns{mean}")
     lengths = [len(dataset.words(row)) for row in range(len(dataset))]
-    print(f"words: {len(dataset.vocabulary):,} known; {sum(lengths) / len(lengths):.1f} an instruction, at most {max(lengths)}")
+    mean = sum(lengths) / len(lengths)
+    print(f"words: {len(dataset.vocabulary):,} known; {mean:.1f} an instruction, at most {max(lengths)}")
     counts = dataset.objects.sum(0, dtype=int)
     often = sorted(zip(dataset.classes, counts.tolist(), strict=True), key=lambda pair: -pair[1])
-    print(f"{len(dataset.classes)} classes, by pictures: {', '.join(f'{name} {count:,}' for name, count in often)}")
+    classes = f"{len(dataset.classes)} classes, by pictures: " + ", ".join(f"{name} {n:,}" for name, n in often)
+    print(textwrap.fill(classes, 100, subsequent_indent="  "))
     print(f"{sum(facts['bytes'] for facts in dataset.manifest['files'].values()) / 1e9:.2f} GB")
     for dialogue, what in dataset.manifest.get("left out", []):
-        print(f"left out: {json.dumps(dialogue)}: {what}")
+        print(f"left out: {dialogue}: {what}")

@@ -27,33 +27,35 @@ class Draw:
     picture. The same weights, instructions and seed give the same picture.
     """
 
-    instructions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION ...")] = ()
+    instructions: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION ...", help_behavior_hint="")
+    ] = ()
     """One turn each, in quotes; - reads them from stdin, one a line."""
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """Where the last picture goes: .png, .jpg or .webp. Default: a new PNG here, named after the first instruction."""
-    sheet: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    sheet: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """Also write all turns on one page, each over its instruction."""
-    animate: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    animate: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """Also write the turns as an animation: .gif or .webp."""
-    frames: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    frames: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
     """Also write the picture after every turn into this new folder."""
-    weights: Annotated[str | None, tyro.conf.arg(metavar="WEIGHTS")] = None
+    weights: Annotated[str | None, tyro.conf.arg(metavar="WEIGHTS", help_behavior_hint="")] = None
     """Who draws: a name from `telldraw weights`, a weights folder, or the folder of a training run."""
-    seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    seed: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Another seed gives another picture of the same words. Default: 0, or the one of the picture gone on with."""
     candidates: Annotated[int, tyro.conf.arg(metavar="N")] = 1
     """Draw it N times, with the seeds from --seed on, side by side."""
-    scale: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    scale: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Enlarge pictures N times; 1 keeps the drawer's own pixels. Default: as much as gives 256 pixels of width."""
-    continue_: Annotated[Path | None, tyro.conf.arg(name="continue", metavar="PICTURE")] = None
+    continue_: Annotated[Path | None, tyro.conf.arg(name="continue", metavar="PICTURE", help_behavior_hint="")] = None
     """Go on with a PNG that telldraw drew: it is drawn again from what it remembers."""
-    record: bool = True
+    record: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True
     """Leave out of the PNG what it was told (weights' name, instructions, seeds)."""
     device: Annotated[str, tyro.conf.arg(metavar="DEVICE")] = "cpu"
     """Where to draw: cpu, cuda, ..."""
-    preview: bool = True
+    preview: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True
     """In a conversation, show no picture in the terminal."""
-    json: bool = False
+    json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print one JSON document on what was drawn instead of paths."""
 
 

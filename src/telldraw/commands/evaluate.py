@@ -116,7 +116,9 @@ def _load(folder: Path, options: Options, facts: "Facts") -> "Loaded":
         )
     background = pixels.to_float(torch.from_numpy(facts.background.copy()).permute(2, 0, 1))
     if float((start - background).abs().mean()) > 0.05:
-        raise DataError(f"{options.data} begins with another canvas than the one {loaded.name} was trained to begin with")
+        raise DataError(
+            f"{options.data} begins with another canvas than the one {loaded.name} was trained to begin with"
+        )
     return loaded
 
 
@@ -192,6 +194,8 @@ def _losses(loaded: "Loaded", facts: "Facts", options: Options) -> tuple[Any, st
 
     if not hasattr(loaded.system, "losses"):
         return None, f"{loaded.card['system']} has none to report"
+    if not getattr(loaded.system.config, "iterative", True):
+        return None, "this drawer was trained on whole dialogues, not on turns"
     folder = Path(options.weights)
     found = next((place for place in (folder, folder.parent) if checkpoint.states(place)), None)
     if found is None:
@@ -218,7 +222,8 @@ def _report(
         "date": date.today().isoformat(),
         "telldraw": __version__,
         "torch": torch.__version__,
-        "weights": {key: loaded.card.get(key) for key in ("system", "preset", "data", "examples")} | {"name": loaded.name},
+        "weights": {key: loaded.card.get(key) for key in ("system", "preset", "data", "examples")}
+        | {"name": loaded.name},
         "data": {
             "name": dataset.facts.name,
             "path": str(options.data),

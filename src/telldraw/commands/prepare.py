@@ -26,7 +26,8 @@ class CoDraw:
     """Prepare CoDraw: read the dialogues, draw every canvas, store all that training and evaluation read."""
 
     source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FOLDER")] = None
-    """Folder with CoDraw_1_0.json (or .json.gz) and Pngs, as its owner distributes them. $TELLDRAW_DATA/codraw if that is set."""
+    """Folder with CoDraw_1_0.json (or .json.gz) and Pngs, as its owner distributes them; unless said,
+    $TELLDRAW_DATA/codraw where that is set."""
     out: Path | None = None
     """Where to put the prepared data set; codraw-RESOLUTION.telldraw unless said."""
     resolution: int = 128
@@ -47,8 +48,8 @@ class CoDraw:
         source = self.source or _owners_folder("codraw")
         if source is None:
             raise DataError(f"say where CoDraw is: --from FOLDER; its owner distributes it at {DATASETS['codraw'].url}")
-        if not 8 <= self.resolution <= 400:
-            raise TelldrawError(f"--resolution {self.resolution}: 8 to 400 pixels can be drawn")
+        if not 8 <= self.resolution <= 512:
+            raise TelldrawError(f"--resolution {self.resolution}: 8 to 512 pixels can be drawn")
         if self.workers < 1 or (self.limit is not None and self.limit < 1):
             raise TelldrawError("--workers and --limit are 1 or more")
         from telldraw.data.codraw import prepare
@@ -97,15 +98,21 @@ def _say(sentence: str) -> None:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on a terminal; elsewhere a line every few seconds. Both on stderr."""
+    """Show a bar with the time left on a terminal, elsewhere a line every few seconds; both on stderr."""
     if not sys.stderr.isatty():
         yield _lines(what)
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    columns = (
+        progress.TextColumn(what),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None, start=False)
 
         def update(done: int, total: int) -> None:

@@ -51,7 +51,10 @@ def markdown(report: dict[str, Any]) -> str:
     """The report as a page."""
     heads = columns(report)
     lines = [f"# {report['weights']['name']} on {report['data']['name']}, {report['data']['split']}", ""]
-    lines += ["| pictures | " + " | ".join(heading for _, _, heading in heads) + " |", "| --- |" + " --- |" * len(heads)]
+    lines += [
+        "| pictures | " + " | ".join(heading for _, _, heading in heads) + " |",
+        "| --- |" + " --- |" * len(heads),
+    ]
     for row, scores in report["scores"].items():
         cells = (cell(metric, scores[turns][metric]) for turns, metric, _ in heads)
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
@@ -63,7 +66,10 @@ def markdown(report: dict[str, Any]) -> str:
 
 def write(report: dict[str, Any], folder: Path) -> None:
     """Write evaluation.json and evaluation.md, each whole or not at all."""
-    texts = {"evaluation.json": json.dumps(report, indent=1, ensure_ascii=False) + "\n", "evaluation.md": markdown(report)}
+    texts = {
+        "evaluation.json": json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+        "evaluation.md": markdown(report),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -71,7 +77,9 @@ def write(report: dict[str, Any], folder: Path) -> None:
             part.write_text(text, encoding="utf-8")
             os.replace(part, folder / name)
     except OSError as error:
-        raise TelldrawError(f"the report cannot be written to {folder}: {error.strerror}; choose another --out") from None
+        raise TelldrawError(
+            f"the report cannot be written to {folder}: {error.strerror}; choose another --out"
+        ) from None
 
 
 def show(report: dict[str, Any]) -> None:

@@ -1,9 +1,15 @@
 """`telldraw train SYSTEM`: one loop for every system; the same command goes on where it stopped."""
 
 import json
+import os
 import shlex
+import signal
 import sys
-from dataclasses import asdict, dataclass, field
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -12,6 +18,11 @@ from telldraw.systems import SYSTEMS
 from telldraw.systems import load as load_system
 from telldraw.training.schedule import Schedule
 
+try:
+    import fcntl
+except ImportError:  # Windows: two processes in one run are not noticed there
+    fcntl = None
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
     from telldraw.training.log import Log
     from telldraw.training.loop import Trainer
 
+_LOCK = "lock"  # in the run's folder; held while a process trains there
 SystemConfig = TypeVar("SystemConfig")
 HELP = """usage: telldraw train SYSTEM --data PREPARED [--preset NAME] [OPTIONS]
 
@@ -46,6 +58,8 @@ class Options(Generic[SystemConfig]):
     """Folder of the run; `runs/SYSTEM-PRESET` unless given. If it holds a run, that run goes on."""
     batch_size: int = 16
     """Examples (dialogues) in a batch; GeNeVA's paper has 32."""
+    batch_turns: int | None = None
+    """Make batches of exactly so many turns instead, of whole dialogues: on a GPU twice as fast, as its plans are kept."""
     seed: int = 0
     """Everything random follows from it."""
     device: str = "auto"
@@ -80,7 +94,7 @@ def _parse(name: str, module: Any, argv: list[str]) -> Any:
 
     preset = _preset(module, argv)
     default: Any = Options(data=tyro.MISSING, config=module.PRESETS[preset], preset=preset)
-    about = f"Train {name}: {SYSTEMS[name].summary} ({SYSTEMS[name].paper})."
+    about = f"Train {name}: {SYSTEMS[name].summary} ({SYSTEMS[name].paper}). Presets: {', '.join(module.PRESETS)}."
     return tyro.cli(
         Options[module.Config], args=argv, prog=f"telldraw train {name}", default=default, description=about
     )
@@ -100,23 +114,73 @@ def _preset(module: Any, argv: list[str]) -> str:
 
 def train(name: str, module: Any, options: Any, command: list[str]) -> None:
     """Train until the schedule ends, then leave weights that draw in the run's folder."""
+    _check(options)
     import torch
 
     from telldraw.data.archive import Dataset
+
+    dataset = Dataset.open(options.data)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise TrainingError(f"--device {device}: there is no such device here; cpu always works") from None
+    run_folder = options.out or Path("runs") / f"{name}-{options.preset}"
+    try:
+        with _claim(run_folder, name, options, dataset):
+            _train(name, module, options, command, dataset, run_folder, device)
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            f"the memory of {device} is too small for this; start anew with another --out and less than --batch-size "
+            f"{options.batch_size}, or try --schedule.bf16"
+        ) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TrainingError(f"--out {run_folder} cannot be written: {error}") from None
+
+
+def _check(options: Any) -> None:
+    """Raise TrainingError for a number that nothing can be done with, before anything is loaded."""
+    schedule = options.schedule
+    for flag, value, least in (
+        ("--batch-size", options.batch_size, 2),  # batch norm has nothing to compare one picture with
+        ("--batch-turns", 2 if options.batch_turns is None else options.batch_turns, 2),
+        ("--seed", options.seed, 0),
+        ("--sheet-dialogues", options.sheet_dialogues, 1),
+        ("--schedule.examples", schedule.examples, 1),
+        ("--schedule.sheet-every", schedule.sheet_every, 1),
+        ("--schedule.measure-batches", schedule.measure_batches, 1),
+    ):
+        if value < least:
+            raise TrainingError(f"{flag} {value}: at least {least} is needed")
+    if not 0 <= options.decay < 1:
+        raise TrainingError(f"--decay {options.decay}: from 0 to less than 1 is needed")
+
+
+def _train(
+    name: str, module: Any, options: Any, command: list[str], dataset: "Dataset", run_folder: Path, device: str
+) -> None:
+    import torch
+
     from telldraw.data.loader import Loader
     from telldraw.training.log import Log
     from telldraw.training.loop import Trainer
 
-    dataset = Dataset.open(options.data)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
-    if device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("--device cuda: torch sees no GPU here; use --device cpu")
-    run_folder = options.out or Path("runs") / f"{name}-{options.preset}"
-    _claim(run_folder, name, options, dataset)
     torch.manual_seed(options.seed)
     system = module.build(options.config, dataset.facts)
     whole = not getattr(options.config, "iterative", True)
-    loader = Loader(dataset, "train", options.batch_size, seed=options.seed, device=device, whole_dialogue=whole)
+    loader = Loader(
+        dataset,
+        "train",
+        options.batch_size,
+        seed=options.seed,
+        device=device,
+        whole_dialogue=whole,
+        turns=options.batch_turns,
+    )
+    # with shapes that stay, the best plan for each convolution is worth a search
+    torch.backends.cudnn.benchmark = options.batch_turns is not None
     trainer = Trainer(
         system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay
     )
@@ -128,13 +192,13 @@ def train(name: str, module: Any, options: Any, command: list[str]) -> None:
         f"run in {run_folder}" + (f", going on after {trainer.seen:,} examples" if resumed else "")
     )
     try:
-        done = trainer.train(log, _sheets(dataset, trainer, log, name, options, command))
-    except KeyboardInterrupt:
-        trainer.save()
-        log.note(f"stopped after {trainer.seen:,} examples; the same command goes on from there")
-        raise
+        with _stopping(trainer, log.note) as received:
+            done = trainer.train(log, _sheets(dataset, trainer, log, name, options, command))
     finally:
         log.close()
+    if received:
+        log.note(f"stopped after {trainer.seen:,} examples; the same command goes on from there")
+        raise KeyboardInterrupt if received[0] == signal.SIGINT else SystemExit(128 + received[0])
     state = "all examples seen" if done else "time is up; the same command goes on"
     log.note(f"{state}: {trainer.seen:,} examples; weights in {run_folder / 'weights'}")
     print(run_folder)
@@ -179,41 +243,104 @@ def _sheets(dataset: "Dataset", trainer: "Trainer", log: "Log", name: str, optio
 def _readme(card: dict[str, Any]) -> str:
     return (
         f"# {card['name']}\n\n{SYSTEMS[card['system']].summary} ({SYSTEMS[card['system']].paper}).\n\n"
-        f"- data: {card['data']}, {card['resolution']}x{card['resolution']}\n- licence of the data, and so of these weights: "
-        f"{card['licence']}\n- examples seen: {card['examples']:,}\n- command: `{card['command']}`\n"
+        f"- data: {card['data']}, {card['resolution']}x{card['resolution']}\n"
+        f"- licence of the data, and so of these weights: {card['licence']}\n"
+        f"- examples seen: {card['examples']:,}\n- command: `{card['command']}`\n"
     )
 
 
-def _claim(folder: Path, name: str, options: Any, dataset: "Dataset") -> None:
-    """Make the run's folder, or check that the run in it is the one asked for."""
-    asked = {
+@contextmanager
+def _stopping(trainer: "Trainer", say: Callable[[str], None]) -> Iterator[list[int]]:
+    """Ctrl-C or SIGTERM ends the training after the present step, so that what is saved is exact; a second one at once.
+
+    Gives the list of signals received.
+    """
+    received: list[int] = []
+
+    def stop(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        trainer.stopping = True
+        with suppress(RuntimeError):  # it may have come in the middle of another line
+            say("stopping after this step; once more to stop at once, with what was saved before")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # only the main thread can be told
+        return
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _claim(folder: Path, name: str, options: Any, dataset: "Dataset") -> Iterator[None]:
+    """Make the run's folder, or check that the run in it is the one asked for; and keep other processes out of it."""
+    from telldraw.training.checkpoint import states
+
+    known = (folder / "run.json").exists() or states(folder)
+    if not known and folder.is_dir() and {path.name for path in folder.iterdir()} - {_LOCK, "run.json.part"}:
+        raise TrainingError(f"--out {folder} holds other files and no run; name a folder that is new or empty")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("wb")
+    except OSError as error:
+        raise TrainingError(f"--out {folder} cannot be written: {error.strerror}") from None
+    with lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TrainingError(
+                    f"another process is training in {folder}; wait for it, or name another --out"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+        _same_run(folder, name, options, dataset)
+        yield
+
+
+def _same_run(folder: Path, name: str, options: Any, dataset: "Dataset") -> None:
+    """Write down what a new run is made of, or compare it with what is written."""
+    words = "\n".join(dataset.facts.vocabulary.words).encode()
+    asked: dict[str, Any] = {
         "system": name,
         "preset": options.preset,
-        "config": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(options.config).items()},
+        "config": {key: _plain(value) for key, value in asdict(options.config).items()},
         "data": dataset.facts.name,
         "dialogues": len(dataset.splits["train"]),
+        "vocabulary": zlib.crc32(words),
         "batch_size": options.batch_size,
+        "batch_turns": options.batch_turns,
         "seed": options.seed,
         "decay": options.decay,
     }
     path = folder / "run.json"
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        differing = [key for key in asked if found.get(key) != asked[key]]
-        if "config" in differing:
-            differing.remove("config")
-            before = found.get("config", {})
-            differing += [f"config.{key}" for key, value in asked["config"].items() if before.get(key) != value]
+        try:
+            found = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise TrainingError(
+                f"{path} is damaged ({error}); remove it to go on with the settings given now"
+            ) from None
+        # what the version that began the run did not write down had its default then
+        differing = [key for key in asked if key != "config" and found.get(key, asked[key]) != asked[key]]
+        before = {each.name: _plain(each.default) for each in fields(options.config)} | dict(found.get("config", {}))
+        differing += [f"config.{key}" for key, value in asked["config"].items() if before[key] != value]
         if differing:
             raise TrainingError(
                 f"{folder} holds a run with other settings ({', '.join(differing)}); "
                 "give the same ones to go on with it, or another --out to start anew"
             )
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"--out {folder} cannot be written: {error.strerror}") from None
+    part = path.with_name("run.json.part")
+    part.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
 
 
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    return list(value) if isinstance(value, tuple) else value

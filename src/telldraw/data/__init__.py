@@ -26,7 +26,7 @@ DATASETS: dict[str, Entry] = {
     "codraw": Entry(
         summary="Abstract Scenes drawn turn by turn: what a Teller said and the Drawer's canvas after it",
         licence="CC BY-NC 4.0",
-        size="9,993 dialogues, 42,508 turns; 2.2 GB prepared at 128 x 128",
+        size="9,993 dialogues, 42,508 turns; 2.1 GB prepared at 128 x 128",
         batch="Dialogues",
         url="https://github.com/facebookresearch/CoDraw",
     ),

@@ -13,6 +13,7 @@ whole: it is written as `NAME.part`, flushed, and renamed; the manifest holds th
 """
 
 import json
+import math
 import os
 import shutil
 import zlib
@@ -20,12 +21,17 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from telldraw.errors import DataError
 from telldraw.text import Vocabulary
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs into one place are not noticed there
+    fcntl = None
 
 if TYPE_CHECKING:
     from telldraw.batches import Facts
@@ -34,6 +40,7 @@ FORMAT, VERSION = "telldraw dialogues", 1
 MANIFEST = "manifest.json"
 _CHECKED_AT_OPEN = 4 << 20  # bytes: the checksums of files up to this size are verified whenever a set is opened
 _BLOCK = 16 << 20
+_LOCK = "lock"  # in the folder while it is being written
 
 
 class Dialogue(NamedTuple):
@@ -51,11 +58,12 @@ class Writer:
     """Writes a prepared data set as a whole or not at all; use it as a context and call `finish` at its end."""
 
     def __init__(self, out: Path, *, overwrite: bool = False) -> None:
-        """Raises DataError when `out` is there already and `overwrite` is not asked for, or is no data set."""
+        """Raise DataError when `out` is there already and `overwrite` is not asked for, or is no data set."""
         self.out, self.part = out, out.with_name(out.name + ".part")
         self.left_over = self.part.exists()
         """Whether an earlier run left a half-written set here; it is removed."""
         self._files: dict[str, dict[str, int]] = {}
+        self._held: IO[bytes] | None = None
         if out.exists() and not (out / MANIFEST).is_file():
             raise DataError(f"{out} exists and is no prepared data set; name another place with --out")
         if out.exists() and not overwrite:
@@ -64,13 +72,20 @@ class Writer:
     def __enter__(self) -> "Writer":
         self.out.parent.mkdir(parents=True, exist_ok=True)
         if self.left_over:
+            _lock(self.part).close()  # raises when another run is at work in it
             _remove(self.part)
         self.part.mkdir()
+        self._held = _lock(self.part)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.part.exists():
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._held is not None:  # not finished
+            self._held.close()
             _remove(self.part)
+        if isinstance(error, OSError):
+            raise DataError(f"{self.out} could not be written: {error}") from error
 
     def array(self, name: str, array: np.ndarray) -> None:
         """Write one array."""
@@ -79,6 +94,12 @@ class Writer:
     def rows(self, name: str, shape: tuple[int, ...], dtype: Any, blocks: Iterable[np.ndarray]) -> None:
         """Write an array of known shape from blocks of its rows, one after the other: memory holds one at a time."""
         dtype = np.dtype(dtype)
+        needed, free = math.prod(shape) * dtype.itemsize, shutil.disk_usage(self.part).free
+        if needed > free:
+            place = self.out.parent.absolute()
+            raise DataError(
+                f"{name} takes {needed / 1e9:.2f} GB and {place} has {free / 1e9:.2f} free; use another --out"
+            )
         with (self.part / name).open("xb") as file:
             header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
@@ -109,6 +130,10 @@ class Writer:
         """Write the manifest, make everything durable, and give the folder its name."""
         manifest = {"format": FORMAT, "version": VERSION, **facts, "files": dict(self._files)}
         self.text(MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+        (self.part / _LOCK).unlink()
         _flush_folder(self.part)
         if self.out.exists():  # the old one steps aside first: a folder cannot be renamed onto a full one
             old = self.out.with_name(self.out.name + ".old.part")
@@ -127,6 +152,18 @@ def end_to_end(rows: Sequence[np.ndarray], dtype: Any) -> tuple[np.ndarray, np.n
     at = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row) for row in rows], out=at[1:])
     return np.concatenate([np.zeros(0, dtype), *rows]).astype(dtype), at
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Hold `folder` until the file that is returned is closed. Raises DataError when another run holds it."""
+    file = (folder / _LOCK).open("wb")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise DataError(f"{folder} is being written by another run; wait for it, or name another --out") from None
+    return file
 
 
 def _remove(path: Path) -> None:
@@ -158,7 +195,7 @@ class Dataset:
     """A prepared data set, open for reading. Images and positions stay on the disk until they are looked at."""
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
-        """Called by `open`."""
+        """Load the small arrays and map the large ones; use `open`, which checks first."""
         self.path, self.manifest = path, manifest
         self.name: str = manifest["name"]
         self.licence: str = manifest["licence"]
@@ -210,7 +247,7 @@ class Dataset:
                 raise DataError(f"{self.path / name} is damaged (its checksum differs); prepare {self.name} again")
 
     def __len__(self) -> int:
-        """Number of turns of all splits."""
+        """Count the turns of all splits."""
         return len(self.images)
 
     @cached_property
@@ -221,17 +258,17 @@ class Dataset:
         return Facts(self.name, self.licence, self.resolution, self.classes, self.vocabulary, self.background)
 
     def split(self, name: str) -> list[Dialogue]:
-        """The dialogues of one split. Raises DataError naming those there are."""
+        """Give the dialogues of one split. Raises DataError naming the splits there are."""
         if name not in self.splits:
             raise DataError(f"{self.path} has no split {name!r}; choose from {', '.join(self.splits)}")
         return self.splits[name]
 
     def words(self, row: int) -> np.ndarray:
-        """The instruction of a turn as word numbers, int64 [L], L >= 1."""
+        """Give the instruction of a turn as word numbers, int64 [L], L >= 1."""
         return self._words[self._words_at[row] : self._words_at[row + 1]].astype(np.int64)
 
     def said(self, row: int) -> str:
-        """The instruction of a turn as it was typed."""
+        """Give the instruction of a turn as it was typed."""
         return self._said[self._said_at[row] : self._said_at[row + 1]].tobytes().decode("utf-8")
 
 

@@ -7,7 +7,6 @@ protocol: "published" is the one of GeNeVA (El-Nouby et al. 2019, arXiv:1811.098
 
 import gzip
 import json
-import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,41 +18,20 @@ import numpy as np
 
 from telldraw.data import DATASETS
 from telldraw.data.archive import Writer, end_to_end
-from telldraw.data.clipart import (
-    CANVAS,
-    PREFIXES,
-    SCALES,
-    Clip,
-    Renderer,
-    Scene,
-    draw_all,
-    in_drawing_order,
-    sprite_names,
-)
+from telldraw.data.clipart import CANVAS, Clip, Renderer, Scene, damaged_sprites, draw_all, in_drawing_order
+from telldraw.data.scenes import CLASSES, parse_scene, positions, present
 from telldraw.errors import DataError
 from telldraw.text import DRAWER, TELLER, Vocabulary, normalise
 
 Protocol = Literal["published", "all"]
 
-CLASSES = tuple(
-    "helicopter hotairballoon cloud sun lightning rain rocket airplane bouncy slide sandbox grill swing tent table "
-    "pinetree oaktree appletree boy girl bear cat dog duck owl snake baseballcap crown chefhat piratehat wintercap "
-    "bennie wizardhat vikinghat purpleglasses sunglasses pie pizza hotdog ketchup mustard hamburger soda baseball pail "
-    "beachball basketball soccerball tennisball football frisbee baseballbat balloons baseballglove shovel "
-    "tennisracket kite fire".split()
-)
-"""The 58 kinds of object; all poses of the boy are one kind, and all of the girl."""
 SPLITS = ("train", "val", "test")
 CHIT_CHAT = frozenset("hi done ok alright okay thanks bye hello".split())
 """Words that say nothing of the picture; they are left out of instructions, as in the paper's own preparation."""
 MINIMUM_COUNT = 2
 """Words seen once in training stay unknown: they are mostly slips of typing, and they teach what unknown means."""
 
-_FIRST_CLASS = (0, 8, 18, 19, 20, 26, 36, 43)  # by type
-_SPRITES = (8, 10, 35, 35, 6, 10, 7, 15)  # how many each type has
-_BOY, _GIRL = 2, 3
-_UNUSED = -10000.0  # x of an object that still lies in the Drawer's tray
-_FAR = 1000.0  # beyond this a coordinate is no place on or near the canvas
+_TOLD = 20  # faults that are told one by one
 
 
 class Turn(NamedTuple):
@@ -83,11 +61,24 @@ class _Bad(Exception):
     """What is wrong with a dialogue."""
 
 
+class _Missing:
+    """Says of a sprite why it cannot be drawn; nothing when it can."""
+
+    def __init__(self, pictures: Path) -> None:
+        self._pictures, self._there = pictures, {path.name for path in pictures.glob("*.png")}
+        self._damaged = damaged_sprites(pictures)
+
+    def __call__(self, sprite: str) -> str:
+        if sprite not in self._there:
+            return f"{self._pictures / sprite}, which is missing"
+        return f"{self._pictures / sprite}, which is damaged" if sprite in self._damaged else ""
+
+
 # --- the owner's file ---------------------------------------------------------------------------------------------
 
 
 def find(folder: Path) -> tuple[Path, Path]:
-    """The file of dialogues and the folder of sprites below `folder`. Raises DataError with what to put where."""
+    """Find the file of dialogues and the folder of sprites. Raises DataError with what to put where."""
     remedy = "it should hold CoDraw_1_0.json (or .json.gz) and the folder Pngs from github.com/facebookresearch/CoDraw"
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; {remedy}")
@@ -102,7 +93,7 @@ def find(folder: Path) -> tuple[Path, Path]:
 
 
 def load(file: Path) -> dict[str, Any]:
-    """The dialogues by id, as the owner wrote them. Raises DataError when the file is damaged as a whole."""
+    """Load the dialogues by id, as the owner wrote them. Raises DataError when the file is damaged as a whole."""
     again = "download it again"
     try:
         raw = file.read_bytes()
@@ -125,37 +116,30 @@ def read(
     limit: int | None = None,
     fault: Callable[[Fault], None] | None = None,
 ) -> list[Conversation]:
-    """The dialogues in `folder`, by split and id; `limit` keeps the first so many by number, which mixes the splits.
+    """Read the dialogues in `folder`, by split and id; `limit` keeps the first so many ids, which mixes the splits.
 
     A dialogue with a fault is left out and told to `fault`; without `fault` the first one raises DataError.
     """
     file, pictures = find(folder)
-    sprites, unreadable = sprite_names(pictures)
-    if unreadable and fault is None:
-        raise DataError(unreadable[0])
-    for sentence in unreadable:
-        fault(Fault("sprites", sentence))
+    missing = _Missing(pictures)
     dialogues = load(file)
     ids = sorted(dialogues, key=lambda name: (name.rpartition("_")[2].zfill(8), name))[:limit]
-    conversations = []
+    conversations, worst = [], ""
     for name in ids:
         try:
-            conversations.append(_conversation(name, dialogues[name], protocol, sprites))
+            conversations.append(_conversation(name, dialogues[name], protocol, missing))
         except _Bad as bad:
             if fault is None:
                 raise DataError(f"{file}, dialogue {name}: {bad}") from None
-            fault(Fault(name, str(bad)))
+            fault(Fault(name, f"{file.name}: {bad}"))
+            worst = worst or f"{name}: {bad}"
     if not conversations:
-        raise DataError(f"no dialogue of {file} can be used; the first of them: {_first(ids)}")
+        raise DataError(f"no dialogue of {file} can be used; the first, {worst}")
     conversations.sort(key=lambda conversation: SPLITS.index(conversation.split))
     return conversations
 
 
-def _first(ids: list[str]) -> str:
-    return ", ".join(ids[:3]) or "none"
-
-
-def _conversation(name: str, record: Any, protocol: Protocol, sprites: frozenset[str]) -> Conversation:
+def _conversation(name: str, record: Any, protocol: Protocol, missing: "_Missing") -> Conversation:
     split = name.partition("_")[0]
     if split not in SPLITS:
         raise _Bad(f"its id names none of the splits {', '.join(SPLITS)}")
@@ -165,70 +149,10 @@ def _conversation(name: str, record: Any, protocol: Protocol, sprites: frozenset
     if not rounds:
         raise _Bad("it is empty")
     merge = merge_published if protocol == "published" else merge_all
-    turns = tuple(merge([_round(entry, number, sprites) for number, entry in enumerate(rounds, 1)]))
+    turns = tuple(merge([_round(entry, number, missing) for number, entry in enumerate(rounds, 1)]))
     if not turns:
         raise _Bad("nothing is drawn in it")
     return Conversation(name, split, turns)
-
-
-# --- scenes -------------------------------------------------------------------------------------------------------
-
-
-def parse_scene(text: str) -> Scene:
-    """The objects on the canvas from the owner's scene string: a count, then eight fields for each.
-
-    The fields are sprite, slot, index in its type, type, x, y, depth, flip; an object with x = -10000 lies in the
-    tray and is left out. Raises ValueError saying what is wrong.
-    """
-    fields = text.rstrip(",").split(",")
-    if not fields[0].isdecimal():
-        raise ValueError(f"a scene starts with the number of its objects, not {fields[0][:20]!r}")
-    count = int(fields[0])
-    if len(fields) != 1 + 8 * count:
-        raise ValueError(f"a scene of {count} objects has {1 + 8 * count} fields, this one {len(fields)}")
-    return tuple(
-        _clip(fields[at : at + 8]) for at in range(1, len(fields), 8) if _number(fields[at + 4], "x") != _UNUSED
-    )
-
-
-def _number(field: str, name: str) -> float:
-    try:
-        value = float(field)
-    except ValueError:
-        raise ValueError(f"{name} is {field[:20]!r}, not a number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {field[:20]!r}, not a number")
-    return value
-
-
-def _clip(fields: list[str]) -> Clip:
-    sprite = fields[0]
-    slot, index, kind, x, y, depth, flip = map(_number, fields[1:], ("slot", "index", "type", "x", "y", "depth", "flip"))
-    if kind not in range(len(PREFIXES)) or index not in range(_SPRITES[int(kind)]):
-        raise ValueError(f"there is no object {fields[2]} of type {fields[3]}")
-    if sprite != f"{PREFIXES[int(kind)]}_{int(index)}s.png":
-        raise ValueError(f"the picture {sprite[:40]!r} is not that of object {fields[2]} of type {fields[3]}")
-    if depth not in range(len(SCALES)) or flip not in (0, 1):
-        raise ValueError(f"depth {fields[6]} and flip {fields[7]} of {sprite} should be 0, 1 or 2, and 0 or 1")
-    if abs(x) > _FAR or abs(y) > _FAR:
-        raise ValueError(f"{sprite} lies far outside the canvas, at {fields[4]}, {fields[5]}")
-    category = _FIRST_CLASS[int(kind)] + (0 if kind in (_BOY, _GIRL) else int(index))
-    return Clip(sprite, int(slot), int(kind), category, x, y, int(depth), bool(flip))
-
-
-def present(scene: Scene) -> np.ndarray:
-    """Which classes are on the canvas, uint8 [58]."""
-    bag = np.zeros(len(CLASSES), np.uint8)
-    bag[[clip.category for clip in scene]] = 1
-    return bag
-
-
-def positions(scene: Scene) -> np.ndarray:
-    """x / 500, y / 400 and depth / 2 of each class, float32 [58, 3]; 0 where absent."""
-    table = np.zeros((len(CLASSES), 3), np.float32)
-    for clip in scene:
-        table[clip.category] = clip.x / CANVAS[0], clip.y / CANVAS[1], clip.depth / 2
-    return table
 
 
 # --- turns --------------------------------------------------------------------------------------------------------
@@ -242,7 +166,7 @@ class Round(NamedTuple):
     scene: Scene | None  # None where no drawing was recorded
 
 
-def _round(entry: Any, number: int, sprites: frozenset[str]) -> Round:
+def _round(entry: Any, number: int, missing: "_Missing") -> Round:
     try:
         told, answered, drawn = entry["msg_t"], entry["msg_d"], entry["abs_d"]
     except (KeyError, TypeError):
@@ -257,9 +181,9 @@ def _round(entry: Any, number: int, sprites: frozenset[str]) -> Round:
         scene = _scene(drawn)
     except ValueError as error:
         raise _Bad(f"round {number}: {error}") from None
-    missing = next((clip.sprite for clip in scene if clip.sprite not in sprites), None)
-    if missing:
-        raise _Bad(f"round {number} needs the sprite {missing}, which is missing or damaged")
+    for clip in scene:
+        if why := missing(clip.sprite):
+            raise _Bad(f"round {number} needs the sprite {why}")
     return Round(teller + drawer, said, scene)
 
 
@@ -278,7 +202,7 @@ def _turn(rounds: list[Round], scene: Scene) -> Turn:
 
 
 def merge_published(rounds: list[Round]) -> Iterator[Turn]:
-    """GeNeVA's turns: rounds are joined until the canvas holds more objects than when it was last looked at.
+    """Make GeNeVA's turns: rounds are joined until the canvas holds more objects than when it was last looked at.
 
     So an object that is moved, flipped, exchanged or removed makes no turn of its own; it shows in the next one.
     Where something was added and nothing said (8 dialogues), the published turns look at that same canvas again with
@@ -301,7 +225,7 @@ def merge_published(rounds: list[Round]) -> Iterator[Turn]:
 
 
 def merge_all(rounds: list[Round]) -> Iterator[Turn]:
-    """Every change that can be seen makes a turn: adding, moving, flipping, exchanging, removing."""
+    """Make a turn of every change that can be seen: adding, moving, flipping, exchanging, removing."""
     waiting: list[Round] = []
     before: list[Clip] = []
     for entry in rounds:
@@ -347,19 +271,23 @@ def prepare(
     """
     faults: list[Fault] = []
 
+    file, pictures = find(folder)
+
     def note(fault: Fault) -> None:
         faults.append(fault)
-        tell(f"left out {fault.dialogue}: {fault.what}")
+        if len(faults) <= _TOLD:
+            tell(f"left out {fault.dialogue}: {fault.what}")
+        elif len(faults) == _TOLD + 1:
+            tell("further ones are left out too; the manifest will list them all")
 
     with Writer(out, overwrite=overwrite) as writer:
         if writer.left_over:
             tell(f"removed {writer.part.name}, which an earlier run left half-written")
-        tell(f"reading {find(folder)[0]}")
+        tell(f"reading {file}")
         conversations = read(folder, protocol, limit, None if strict else note)
         turns = [turn for conversation in conversations for turn in conversation.turns]
         vocabulary = _write_tables(writer, conversations, turns)
         tell(f"drawing {len(turns):,} pictures of {resolution} x {resolution}")
-        pictures = find(folder)[1]
         scenes = [turn.scene for turn in turns]
         blocks = _counted(draw_all(pictures, resolution, scenes, workers), progress, len(turns))
         writer.rows("images.npy", (len(turns), 3, resolution, resolution), np.uint8, blocks)
@@ -373,6 +301,7 @@ def prepare(
                 "url": owner.url,
                 "protocol": protocol,
                 "resolution": resolution,
+                "canvas": list(CANVAS),
                 "classes": list(CLASSES),
                 "dialogues": report.dialogues,
                 "turns": report.turns,

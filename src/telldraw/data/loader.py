@@ -1,8 +1,9 @@
 """Batches of whole dialogues. What step n holds depends on the seed and n alone, so training resumes anywhere."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from telldraw.batches import Dialogues
 from telldraw.data.archive import Dataset
+from telldraw.data.packing import can_fill, pack
 from telldraw.errors import DataError
 from telldraw.text import MAX_WORDS, pad
 
@@ -30,10 +32,9 @@ class Loader:
         shuffle: bool = True,
         prefetch: int = 2,
         whole_dialogue: bool = False,
-        rank: int = 0,
-        ranks: int = 1,
+        turns: int | None = None,
     ) -> None:
-        """`batch_size` counts dialogues; with `ranks` processes each takes its share of every such batch.
+        """`batch_size` counts dialogues; `turns`, for shuffled batches, asks for exactly so many turns instead.
 
         shuffle: another order each epoch, the incomplete last batch left out, iteration without end. Otherwise the
             stored order once, the last batch possibly smaller.
@@ -44,8 +45,8 @@ class Loader:
         Raises DataError when the split is too small for one batch.
         """
         dialogues = dataset.split(split)
-        if batch_size < 1 or not 0 <= rank < ranks or batch_size % ranks:
-            raise ValueError(f"batch_size {batch_size} of rank {rank} of {ranks}: sizes are positive and divide evenly")
+        if batch_size < 1:
+            raise ValueError(f"batch_size {batch_size}: a batch has at least one dialogue")
         if not dialogues or (shuffle and len(dialogues) < batch_size):
             raise DataError(
                 f"the split {split!r} of {dataset.path} has {len(dialogues):,} dialogues, too few for a batch of "
@@ -53,7 +54,6 @@ class Loader:
             )
         self.batch_size, self.seed, self.shuffle, self.prefetch = batch_size, seed, shuffle, prefetch
         self.device = torch.device(device)
-        self._share = slice(rank, None, ranks)
         starts = np.array([d.start for d in dialogues])
         stops = np.array([d.stop for d in dialogues])
         if whole_dialogue:
@@ -63,6 +63,13 @@ class Loader:
             words = [dataset.words(row)[:MAX_WORDS] for d in dialogues for row in range(d.start, d.stop)]
             rows, counts = np.concatenate([np.arange(d.start, d.stop) for d in dialogues]), stops - starts
         self._rows, self._counts = rows, counts  # rows of the data set, turns of each dialogue
+        self._turns = turns if shuffle else None
+        if self._turns is not None and not can_fill(counts, self._turns):
+            raise DataError(
+                f"no dialogues of the split {split!r} of {dataset.path} have {turns} turns in all; choose a larger number"
+            )
+        self._packed: dict[int, list[np.ndarray]] = {}
+        self._packing = Lock()
         self._first = np.cumsum(counts) - counts  # place in _rows of each dialogue's first turn
         self._lengths = np.array([len(w) for w in words])
         self._words = torch.from_numpy(pad(words).astype(np.int32))
@@ -92,22 +99,36 @@ class Loader:
         self._rows = np.arange(len(self._rows))
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Count the batches of an epoch."""
+        if self._turns is not None:
+            return max(1, int(self._counts.sum()) // self._turns)
         whole, rest = divmod(len(self._counts), self.batch_size)
         return whole + (rest > 0 and not self.shuffle)
 
     def chosen(self, step: int) -> np.ndarray:
-        """Which dialogues of the split, by index, are in the batch of `step`."""
+        """Say which dialogues of the split, by index, are in the batch of `step`."""
         epoch, place = divmod(step, len(self))
+        if self._turns is not None:
+            return self._epoch(epoch, self._turns)[place]
         count = len(self._counts)
         order = np.random.default_rng((self.seed, epoch)).permutation(count) if self.shuffle else np.arange(count)
-        return order[place * self.batch_size : (place + 1) * self.batch_size][self._share]
+        return order[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def _epoch(self, epoch: int, turns: int) -> list[np.ndarray]:
+        """The batches of an epoch, packed once."""
+        with self._packing:  # batches are made by more than one thread
+            if epoch not in self._packed:
+                rng = np.random.default_rng((self.seed, epoch))
+                self._packed = {e: p for e, p in self._packed.items() if e == epoch - 1}
+                self._packed[epoch] = pack(self._counts, turns, len(self), rng)
+            return self._packed[epoch]
 
     def batch(self, step: int) -> Dialogues:
-        """The batch of `step`, the same whatever was drawn before."""
+        """Make the batch of `step`, the same whatever was drawn before."""
         dialogues = self.chosen(step)
         turns = self._counts[dialogues]
-        places = np.concatenate([np.arange(first, first + n) for first, n in zip(self._first[dialogues], turns, strict=True)])
+        first = self._first[dialogues]
+        places = np.concatenate([np.arange(start, start + count) for start, count in zip(first, turns, strict=True)])
         longest = int(self._lengths[places].max())
         place, row = self._index(places), self._index(self._rows[places])
         return Dialogues(
@@ -130,11 +151,11 @@ class Loader:
         return rows.pin_memory().to(self.device, non_blocking=True)
 
     def __iter__(self) -> Iterator[Dialogues]:
-        """`iterate(0)`."""
+        """Begin at step 0."""
         return self.iterate()
 
-    def iterate(self, start_step: int = 0) -> Iterator[Dialogues]:
-        """The batches from `start_step` on, in order: without end when shuffling, else to the end of the epoch."""
+    def iterate(self, start_step: int = 0) -> Generator[Dialogues, None, None]:
+        """Give the batches from `start_step` on, in order: without end when shuffling, else to the end of the epoch."""
         last = None if self.shuffle else len(self)
         if not self.prefetch:
             step = start_step

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,28 +35,24 @@ def check_file(path: Path, endings: Sequence[str], flag: str) -> None:
     """Raise TelldrawError, naming `flag`, when a file of one of these endings cannot be written at `path`."""
     if path.suffix.lower() not in endings:
         raise TelldrawError(f"{flag} {path}: the name must end in {' or '.join(endings)}")
-    try:
-        if path.is_dir():
-            raise TelldrawError(f"{flag} {path}: this is a folder; name a file in it")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise TelldrawError(f"{flag} {path}: this file is protected against writing; name another")
-    except (OSError, ValueError) as error:
-        raise TelldrawError(f"{flag} {_short(path)}: {_reason(error)}") from None
+    mode = _mode(path, flag)
+    if stat.S_ISDIR(mode):
+        raise TelldrawError(f"{flag} {path}: this is a folder; name a file in it")
+    if mode and not os.access(path, os.W_OK):
+        raise TelldrawError(f"{flag} {path}: this file is protected against writing; name another")
     _check_writable(path.parent, f"{flag} {path}")
 
 
 def check_folder(path: Path, flag: str) -> None:
     """Raise TelldrawError, naming `flag`, unless `path` is an empty folder or one that can be made."""
-    try:
-        if path.is_dir():
-            if any(path.iterdir()):
-                raise TelldrawError(f"{flag} {path}: the folder is not empty; name a new one")
-            return _check_writable(path, f"{flag} {path}")
-        if path.exists():
-            raise TelldrawError(f"{flag} {path}: this is a file; name a folder")
-    except (OSError, ValueError) as error:
-        raise TelldrawError(f"{flag} {_short(path)}: {_reason(error)}") from None
-    _check_writable(path.parent, f"{flag} {path}")
+    mode = _mode(path, flag)
+    if mode and not stat.S_ISDIR(mode):
+        raise TelldrawError(f"{flag} {path}: this is a file; name a folder")
+    if not mode:
+        return _check_writable(path.parent, f"{flag} {path}")
+    _check_writable(path, f"{flag} {path}")
+    if any(path.iterdir()):
+        raise TelldrawError(f"{flag} {path}: the folder is not empty; name a new one")
 
 
 def check_current_folder() -> None:
@@ -125,6 +122,16 @@ def read_record(path: Path) -> Record:
         return Record(str(content["weights"]), history)
     except (ValueError, KeyError, TypeError):
         raise TelldrawError(f"what {path} says of its drawing is damaged") from None
+
+
+def _mode(path: Path, flag: str) -> int:
+    """What `path` is, 0 if there is nothing yet."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError) as error:
+        raise TelldrawError(f"{flag} {_short(path)}: {_reason(error)}") from None
 
 
 def _check_writable(folder: Path, what: str) -> None:

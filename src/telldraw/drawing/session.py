@@ -180,7 +180,7 @@ class Conversation:
         """Go back by `steps` turns. Nothing is forgotten."""
         if steps > self.canvas.depth:
             raise TelldrawError(
-                "there is nothing to undo" if steps == 1 else f"there are only {self.canvas.depth} turns"
+                "there is nothing to undo" if steps == 1 else f"there is only {self.canvas.depth} to undo"
             )
         for _ in range(steps):
             self._undone.append(self.here)
@@ -190,7 +190,9 @@ class Conversation:
     def redo(self, steps: int = 1) -> Canvas:
         """Take back `steps` undos; telling or going elsewhere ends the chance."""
         if steps > len(self._undone):
-            raise TelldrawError("there is nothing to redo" if steps == 1 else f"only {len(self._undone)} can be redone")
+            raise TelldrawError(
+                "there is nothing to redo" if steps == 1 else f"there is only {len(self._undone)} to redo"
+            )
         for _ in range(steps):
             self.here = self._undone.pop()
         return self.canvas

@@ -1,5 +1,6 @@
 """Pictures side by side, under each what was told: contact sheets, animations, comparisons of seeds. Pillow only."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from telldraw.errors import TelldrawError
 COMFORTABLE = 256
 """Width in pixels from which a picture needs no enlargement for people."""
 LARGEST_SCALE = 32
+_STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--")
 _PAPER, _INK, _FAINT = (255, 255, 255), (32, 32, 36), (120, 120, 128)
 _GAP, _SIZE, _LEADING, _MOST_LINES, _WIDEST = 16, 15, 20, 10, 1600
 
@@ -145,7 +147,7 @@ def save_animation(frames: Sequence[Frame], path: Path, milliseconds: int = 1500
 def wrap(text: str, font: Font, width: int) -> list[str]:
     """`text` in lines of at most `width` pixels; a word that is too long is cut, and so is what exceeds ten lines."""
     lines = [""]
-    for word in "".join(c if c.isprintable() else " " for c in text).split(" "):
+    for word in _plain(text).split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
         if font.getlength(joined) <= width:
             lines[-1] = joined
@@ -164,6 +166,12 @@ def wrap(text: str, font: Font, width: int) -> list[str]:
             lines[-1] = lines[-1][:-1]
         lines[-1] += "..."
     return lines
+
+
+def _plain(text: str) -> str:
+    """`text` in letters that Pillow's own font has, as far as that goes: no accents, straight quotes, one line."""
+    parts = unicodedata.normalize("NFKD", text.translate(_STRAIGHT))
+    return "".join(c if c.isprintable() else " " for c in parts if not unicodedata.combining(c))
 
 
 def _pieces(word: str, font: Font, width: int) -> list[str]:

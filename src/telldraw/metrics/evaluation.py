@@ -1,7 +1,7 @@
 """A drawer on whole dialogues, scored picture by picture beside baselines that draw nothing.
 
 Every figure is the mean of one number per picture, so that all figures of a table are over the same pictures. Twice:
-over all turns of all dialogues, and over each dialogue's own last turn (a long dialogue and a short one weigh the same).
+over all turns of all dialogues, and over each dialogue's own last turn, where long and short dialogues weigh the same.
 """
 
 import time

@@ -341,6 +341,7 @@ class System(nn.Module):
     def optimizers(self) -> dict[str, Optimizer]:
         """Adam for each player; each part that reads keeps its own step size, as in Sec. 4 of the paper."""
         config, slow = self.config, (0.9, 0.999)
+        fused = self.background.is_cuda
         generator: list[dict] = [{"params": self.generator.parameters(), "lr": config.generator_rate}]
         if self.image_encoder is not None:
             generator.append({"params": self.image_encoder.parameters(), "lr": config.encoder_rate, "betas": slow})
@@ -352,9 +353,9 @@ class System(nn.Module):
             {"params": memory, "lr": config.memory_rate},
         ]
         return {
-            "discriminator": Adam(self.discriminator.parameters(), config.discriminator_rate, (0.0, 0.9)),
-            "generator": Adam(generator, config.generator_rate, (0.0, 0.9)),
-            "text": Adam(text, config.memory_rate, slow),
+            "discriminator": Adam(self.discriminator.parameters(), config.discriminator_rate, (0.0, 0.9), fused=fused),
+            "generator": Adam(generator, config.generator_rate, (0.0, 0.9), fused=fused),
+            "text": Adam(text, config.memory_rate, slow, fused=fused),
         }
 
     def training_step(self, batch: Dialogues, update: Update) -> None:
@@ -362,12 +363,13 @@ class System(nn.Module):
 
         The text side learns from D's loss alone, the image encoder from G's: Sec. 3 of the paper.
         """
+        wrong_pairs = _wrong_pairs(batch.turns)  # first, because it waits for the device
         batch = self._with_pixel_noise(batch)
         condition = self.remember(batch)
         fake, mean, logvar = self.paint(condition.detach(), self._canvases(batch, condition.detach()), self._noise(condition))
         penalise = self.config.penalty_weight > 0 and update.step % self.config.penalty_interval == 0
         with parametrize.cached():  # one power iteration a step
-            losses = self._critic_losses(batch, fake.detach(), condition, penalise)
+            losses = self._critic_losses(batch, fake.detach(), condition, wrong_pairs, penalise)
             update.backward(sum(losses.values(), torch.zeros((), device=fake.device)), "discriminator", "text")
         update.apply("discriminator")
         update.apply("text", clip_norm=self.config.clip_norm)
@@ -389,11 +391,13 @@ class System(nn.Module):
             canvas = batch.previous(batch.image, batch.background)
             fake, mean, logvar = self.paint(condition, canvas, self._noise(condition))
             return {
-                **self._critic_losses(batch, fake, condition, penalise=False),
+                **self._critic_losses(batch, fake, condition, _wrong_pairs(batch.turns), penalise=False),
                 **self._painter_losses(batch, fake, condition, mean, logvar),
             }
 
-    def _critic_losses(self, batch: Dialogues, fake: Tensor, condition: Tensor, penalise: bool) -> dict[str, Tensor]:
+    def _critic_losses(
+        self, batch: Dialogues, fake: Tensor, condition: Tensor, wrong_pairs: tuple[Tensor, Tensor], penalise: bool
+    ) -> dict[str, Tensor]:
         config, critic, count = self.config, self.discriminator, len(fake)
         pictures = _channels_last(torch.cat([batch.image, fake, batch.background.unsqueeze(0)]))
         features = critic.see(pictures)
@@ -408,8 +412,8 @@ class System(nn.Module):
         real_logits = critic.judge(phi_real, condition)
         wrong = None
         if config.wrong_pairs:  # the head is shared: another dialogue's phi beside this dialogue's condition
-            other, valid = _of_another_dialogue(batch.turns, count)
-            wrong = critic.judge(phi_real[other], condition)[valid]
+            own, other = wrong_pairs
+            wrong = critic.judge(phi_real[other], condition[own])
         losses = {"critic": hinge_discriminator(real_logits, critic.judge(phi_fake, condition), wrong)}
         if config.auxiliary_weight:
             target = self._target(batch)
@@ -494,9 +498,14 @@ def _join(said: Tensor, instruction: Tensor) -> Tensor:
     return joined.gather(1, order)
 
 
-def _of_another_dialogue(turns: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """For each of `count` turns the row of a turn of another dialogue, and whether there is one: both [N]."""
-    rows = torch.arange(count, device=turns.device)
-    other = rows.roll(int(turns.max()))
-    dialogue = torch.repeat_interleave(turns, output_size=count)
-    return other, dialogue[other] != dialogue
+def _wrong_pairs(turns: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of a batch, and for each a row of another dialogue: pictures that do not belong to that row's words.
+
+    A row for which the rotation ends in its own dialogue is left out; that happens only in batches of few dialogues.
+    """
+    counts = turns.cpu()
+    rows = torch.arange(int(counts.sum()))
+    dialogue = torch.repeat_interleave(counts)
+    other = rows.roll(int(counts.max()))
+    valid = dialogue[other] != dialogue
+    return rows[valid].to(turns.device, non_blocking=True), other[valid].to(turns.device, non_blocking=True)

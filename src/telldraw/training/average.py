@@ -23,7 +23,7 @@ class Average:
     def follow(self, system: nn.Module, step: int) -> None:
         """Move towards `system` after its step number `step`."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.system.parameters()), list(system.parameters()), 1 - decay)
+        torch._foreach_lerp_(list(self.system.parameters()), list(system.parameters()), 1 - decay)  # type: ignore[attr-defined]
         for mine, theirs in zip(self.system.buffers(), system.buffers(), strict=True):
             mine.copy_(theirs)
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -41,13 +43,15 @@ class Log:
         if not self.path.exists():
             return
         kept = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 if json.loads(line)["examples"] <= seen:
                     kept.append(line + "\n")
-            except (json.JSONDecodeError, KeyError):
+            except (json.JSONDecodeError, KeyError, TypeError):
                 continue  # the last line of a killed process may be cut short
-        self.path.write_text("".join(kept), encoding="utf-8")
+        part = self.path.with_suffix(".jsonl.part")
+        part.write_text("".join(kept), encoding="utf-8")
+        os.replace(part, self.path)
 
     def figures(self, seen: int, until: int, values: dict[str, float], left: float | None = None) -> None:
         """Log figures after `seen` of `until` examples; `left` is the time limit's remainder in seconds, if any."""
@@ -63,7 +67,7 @@ class Log:
         remaining = (until - seen) / rate if rate > 0 else math.inf
         remaining = remaining if left is None else min(remaining, left)
         losses = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
-        self._say(f"{seen:,} of {until:,} examples  {rate:.1f}/s  {losses}  {duration(remaining)} left")
+        self._say(f"{seen:,} of {until:,} examples  {rate:.1f}/s  {duration(remaining)} left  {losses}")
 
     def picture(self, name: str, seen: int, array: Any) -> None:
         """A picture [H, W, 3] uint8 for TensorBoard."""
@@ -77,7 +81,8 @@ class Log:
 
     def _say(self, line: str) -> None:
         if self.live:
-            self.stream.write("\r\x1b[K" + line)
+            # a line that wraps could not be taken back
+            self.stream.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
             self.stream.flush()
         elif time.monotonic() - self.spoke >= 10:
             self.spoke = time.monotonic()

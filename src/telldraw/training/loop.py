@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from telldraw import pixels
-from telldraw.errors import TrainingError
+from telldraw.errors import TrainingError, WeightsError
 from telldraw.protocols import Normalised
 from telldraw.training import checkpoint
 from telldraw.training.average import Average
@@ -21,23 +21,37 @@ from telldraw.training.update import Update
 class Batches(Protocol):
     """Where batches come from: batch n is a function of (seed, n) alone."""
 
-    def iterate(self, start: int) -> Iterator[Any]: ...
+    def iterate(self, start_step: int = 0) -> Iterator[Any]:
+        """Give the batches from `start_step` on."""
+        ...
 
-    def batch(self, step: int) -> Any: ...
+    def batch(self, step: int) -> Any:
+        """Make the batch of `step`."""
+        ...
 
 
 class Trainer:
     """Everything that is saved and restored, and the loop over it."""
 
     def __init__(
-        self, system: nn.Module, batches: Batches, run: Path, schedule: Schedule, *, seed: int, device: str, decay: float
+        self,
+        system: nn.Module,
+        batches: Batches,
+        run: Path,
+        schedule: Schedule,
+        *,
+        seed: int,
+        device: str,
+        decay: float,
     ) -> None:
-        self.system = system.to(device, memory_format=torch.channels_last).train()
+        self.system = system.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.batches, self.run, self.schedule, self.seed = batches, run, schedule, seed
         self.device = torch.device(device)
         self.average = Average(self.system, decay)
         self.update = Update(self.system.optimizers())  # type: ignore[operator]  # every system has optimizers()
         self.seen = 0
+        self.stopping = False
+        """Set from outside to end after the present step: the state is then that of a run that was never stopped."""
         self.first_bad: dict[str, Tensor] = {}
 
     # What a run is, on disk
@@ -47,11 +61,18 @@ class Trainer:
         state = checkpoint.load_latest(self.run, device=self.device, warn=warn)
         if state is None:
             return False
-        self.system.load_state_dict(state["system"])
-        self.average.system.load_state_dict(state["average"])
-        for name, optimizer in self.update.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.seen, self.update.step = state["seen"], state["step"]
+        try:
+            self.system.load_state_dict(state["system"])
+            self.average.system.load_state_dict(state["average"])
+            for name, optimizer in self.update.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][name])
+            self.seen, self.update.step = state["seen"], state["step"]
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[-1].strip()[:200]
+            raise WeightsError(
+                f"the training state in {self.run} is of another system, data set or version ({reason}); "
+                "start anew with another --out"
+            ) from None
         return True
 
     def save(self) -> Path:
@@ -69,13 +90,13 @@ class Trainer:
     # The loop
 
     def train(self, log: Log, on_sheet: Callable[[nn.Module, int], None]) -> bool:
-        """Train until the schedule ends; True when all examples were seen, False when time ran out first."""
+        """Train until the schedule ends or `stopping` is set; True when all examples were seen."""
         schedule, began = self.schedule, time.monotonic()
         limit = float("inf") if schedule.max_minutes is None else 60 * schedule.max_minutes
         logged = saved = began
         sheet_due = (self.seen // schedule.sheet_every + 1) * schedule.sheet_every
         batches = self.batches.iterate(self.update.step)
-        while self.seen < schedule.examples and time.monotonic() - began < limit:
+        while self.seen < schedule.examples and not self.stopping and time.monotonic() - began < limit:
             self.step(next(batches))
             now = time.monotonic()
             if now - logged >= schedule.log_every or self.seen >= schedule.examples:
@@ -85,10 +106,11 @@ class Trainer:
                 self.save()
                 saved = time.monotonic()
             if self.seen >= sheet_due:
-                sheet_due += schedule.sheet_every
+                sheet_due = (self.seen // schedule.sheet_every + 1) * schedule.sheet_every
                 self.draw(on_sheet)
         self.save()
-        self.draw(on_sheet)
+        if not self.stopping:
+            self.draw(on_sheet)
         return self.seen >= schedule.examples
 
     def step(self, batch: Any) -> None:
@@ -109,20 +131,24 @@ class Trainer:
         """The last losses. Raises TrainingError when any was not finite since the last look, or a weight is not."""
         for name, seen in self.first_bad.items():
             if seen.item() != float("inf"):
-                raise TrainingError(
-                    f"the loss {name!r} was not a finite number after {int(seen.item()):,} examples; the last good state "
-                    f"in {self.run} is kept. Try smaller step sizes (--config.*-rate), or --no-schedule.bf16"
-                )
-        norm = torch.stack(torch._foreach_norm(list(self.system.parameters()))).sum()
+                raise self._not_finite(f"the loss {name!r}", int(seen.item()))
+        norm = torch.stack(torch._foreach_norm(list(self.system.parameters()))).sum()  # type: ignore[attr-defined]
         if not norm.isfinite():
-            raise TrainingError(
-                f"a weight was not a finite number after {self.seen:,} examples; the last good state in {self.run} is kept. "
-                "Try smaller step sizes (--config.*-rate), or --no-schedule.bf16"
-            )
+            raise self._not_finite("a weight", self.seen)
         return {name: value.item() for name, value in self.update.losses.items()}
 
+    def _not_finite(self, what: str, seen: int) -> TrainingError:
+        good = checkpoint.states(self.run)
+        kept = f"the last good state, {good[0]}, is kept" if good else "no state had been saved yet"
+        go_on = "go on in float32 (--schedule.no-bf16), or " if self.schedule.bf16 else ""
+        return TrainingError(
+            f"{what} was not a finite number after {seen:,} examples; {kept}. To get further {go_on}start anew with "
+            "another --out and smaller step sizes (--config.*-rate)"
+        )
+
     def draw(self, on_sheet: Callable[[nn.Module, int], None]) -> None:
-        """Measure the averaged weights' statistics on fixed batches, and hand them over."""
+        """Measure the averaged weights' statistics on fixed batches, and hand them over, if they are good."""
+        self.check()
         system = self.average.system
         if isinstance(system, Normalised):
             torch.manual_seed(hash_of(self.seed, -1))
