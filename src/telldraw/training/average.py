@@ -18,14 +18,18 @@ class Average:
     def __init__(self, system: nn.Module, decay: float = 0.999) -> None:
         self.decay = decay
         self.system = copy.deepcopy(system).requires_grad_(False).eval()
+        for module in self.system.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # the copy's weights lie apart; a GPU would gather them at every call
 
     @torch.no_grad()
     def follow(self, system: nn.Module, step: int) -> None:
         """Move towards `system` after its step number `step`."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.system.parameters()), list(system.parameters()), 1 - decay)  # type: ignore[attr-defined]
-        for mine, theirs in zip(self.system.buffers(), system.buffers(), strict=True):
-            mine.copy_(theirs)
+        mine, theirs = list(self.system.buffers()), list(system.buffers())
+        if mine:
+            torch._foreach_copy_(mine, theirs)
 
     @torch.no_grad()
     def measure(self, forward: Callable[[Any], None], batches: Iterable[Any]) -> None:
