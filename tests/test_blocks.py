@@ -33,8 +33,7 @@ def test_conditional_batch_norm_starts_as_plain_batch_norm() -> None:
     features = 2 + 3 * torch.randn(4, 5, 6, 6)
     for condition in (torch.zeros(4, 3), 100 * torch.randn(4, 3)):
         torch.testing.assert_close(ours(features, condition), plain(features))
-    ours.eval(), plain.eval()
-    torch.testing.assert_close(ours(features, torch.randn(4, 3)), plain(features))
+    torch.testing.assert_close(ours.eval()(features, torch.randn(4, 3)), plain.eval()(features))
 
 
 def test_conditional_batch_norm_scales_by_one_plus_gamma_and_shifts_by_beta() -> None:

@@ -371,8 +371,12 @@ def test_own_canvases_are_shown_when_asked_for() -> None:
     for probability in (0.0, 1.0):
         system = trained(own_canvas=probability, pixel_noise=0.0)
         shown: list[Tensor] = []
+
+        def look(module: nn.Module, given: tuple[Tensor], seen: Tensor, shown: list[Tensor] = shown) -> None:
+            shown.append(given[0].detach().clone())
+
         assert system.image_encoder is not None
-        system.image_encoder.register_forward_hook(lambda _, given, __: shown.append(given[0].detach().clone()))
+        system.image_encoder.register_forward_hook(look)
         system.training_step(batch, Spy(system))
         differs = [not torch.equal(row, truth) for row, truth in zip(shown[-1], true, strict=True)]
         assert differs == [bool(probability) and not first for first in batch.first().tolist()]

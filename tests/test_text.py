@@ -155,8 +155,8 @@ def test_padding_adds_zeros_alone(rows: list[list[int]]) -> None:
     padded = pad([np.array(row, dtype=np.int64) for row in rows])
     assert padded.dtype == np.int64
     assert padded.shape == (len(rows), max([1, *map(len, rows)]))
-    assert [[number for number in row if number] for row in padded.tolist()] == rows
-    assert all(row[len(given) :] == [0] * (padded.shape[1] - len(given)) for row, given in zip(padded.tolist(), rows))
+    width = padded.shape[1]
+    assert padded.tolist() == [row + [0] * (width - len(row)) for row in rows]
 
 
 # --- word vectors -------------------------------------------------------------------------------------------------

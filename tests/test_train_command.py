@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -231,6 +230,14 @@ def test_time_stops_it_and_the_same_command_goes_on(
     assert_same_run(tmp_path / "run", straight)
 
 
+def test_batches_of_so_many_turns_go_on_exactly_too(data: Path, tmp_path: Path) -> None:
+    for name in ("straight", "stopped"):
+        assert main(flags(data, tmp_path / name, "--batch-turns", "6", examples=20 if name == "straight" else 9)) == 0
+    assert final(tmp_path / "stopped")["seen"] < 20 <= final(tmp_path / "straight")["seen"]
+    assert main(flags(data, tmp_path / "stopped", "--batch-turns", "6", examples=20)) == 0
+    assert_same_run(tmp_path / "stopped", tmp_path / "straight")
+
+
 def test_a_damaged_state_is_named_and_the_one_before_goes_on(
     data: Path, straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,8 +277,7 @@ def test_a_loss_that_is_no_number_is_named_and_the_run_kept(
 
     with monkeypatch.context() as patch:
         patch.setattr(geneva.System, "training_step", spoilt)
-        error = capsys.readouterr() and main(flags(data, run))
-        assert error == 2
+        assert main(flags(data, run)) == 2
     said = capsys.readouterr().err
     assert "the loss 'critic' was not a finite number after 20 examples" in said
     assert "state-0000000016.pt, is kept" in said
@@ -330,9 +336,10 @@ def test_a_run_of_an_earlier_version_goes_on(data: Path, tmp_path: Path) -> None
     run = tmp_path / "run"
     assert main(flags(data, run, examples=8)) == 0
     found = json.loads((run / "run.json").read_text())
-    del found["vocabulary"], found["config"]["own_canvas"]
+    del found["vocabulary"], found["decay"], found["config"]["own_canvas"]
     (run / "run.json").write_text(json.dumps(found))
     assert main(flags(data, run, "--config.own-canvas", "0.5", examples=12)) == 2
+    assert main(flags(data, run, "--decay", "0.5", examples=12)) == 2
     assert main(flags(data, run, examples=12)) == 0
 
 
@@ -354,9 +361,7 @@ def test_without_the_note_a_state_is_still_a_run(data: Path, tmp_path: Path) -> 
     assert final(run)["seen"] == 12
 
 
-def test_a_folder_of_other_things_is_left_alone(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_of_other_things_is_left_alone(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run writes `weights` and `sheets`: nothing of the user's may be where they go."""
     mine = tmp_path / "home" / "weights" / "mine.bin"
     mine.parent.mkdir(parents=True)
@@ -473,12 +478,10 @@ def test_help_of_a_system_mentions_every_setting(capsys: pytest.CaptureFixture[s
 
 
 def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
-    shown: Callable[[str], str] = lambda preset: (
-        main(["train", "geneva", "--preset", preset, "--help"]),
-        capsys.readouterr().out,
-    )[1]
-    assert "(default: 128)" in shown("codraw-128").split("--config.resolution")[1].split("--config")[0]
-    assert "(default: 32)" in shown("tiny").split("--config.resolution")[1].split("--config")[0]
+    for preset, side in (("codraw-128", 128), ("tiny", 32)):
+        assert main(["train", "geneva", "--preset", preset, "--help"]) == 0
+        shown = capsys.readouterr().out.split("--config.resolution")[1].split("--config")[0]
+        assert f"(default: {side})" in shown
 
 
 def test_the_data_set_fits_its_splits(data: Path) -> None:

@@ -77,16 +77,5 @@ class Conversational(Protocol):
         ...
 
     def turn(self, state: Any, instruction: Tensor, noise: Tensor) -> Any:
-        """state, instruction [B, L] int64 word numbers (0 = padding), noise [B, noise_dim] ~ N(0, 1) -> the next state."""
+        """state, instruction [B, L] int64 word numbers, 0 = padding, noise [B, noise_dim] ~ N(0, 1) -> next state."""
         ...
-
-
-class Drawer(Protocol):
-    """An engine that can hold a conversation: torch weights now, ONNX in the light core. States are opaque."""
-
-    name: str
-    noise_dim: int
-
-    def start(self) -> Any: ...
-
-    def turn(self, state: Any, words: list[str], noise: Any) -> Any: ...

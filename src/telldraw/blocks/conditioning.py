@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class ConditioningAugmentation(nn.Module):
-    """A Gaussian around the condition, its mean and log-variance unconstrained: Zhang et al. 2017 (StackGAN), Sec. 3.2."""
+    """A Gaussian around the condition, its mean and log-variance free: Zhang et al. 2017 (StackGAN), Sec. 3.2."""
 
     def __init__(self, condition_dim: int, code_dim: int) -> None:
         super().__init__()

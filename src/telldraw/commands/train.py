@@ -59,7 +59,7 @@ class Options(Generic[SystemConfig]):
     batch_size: int = 16
     """Examples (dialogues) in a batch; GeNeVA's paper has 32."""
     batch_turns: int | None = None
-    """Make batches of exactly so many turns instead, of whole dialogues: on a GPU twice as fast, as its plans are kept."""
+    """Make batches of exactly so many turns instead: twice as fast on a GPU, as its plans are kept."""
     seed: int = 0
     """Everything random follows from it."""
     device: str = "auto"
@@ -127,8 +127,10 @@ def train(name: str, module: Any, options: Any, command: list[str]) -> None:
         raise TrainingError(f"--device {device}: there is no such device here; cpu always works") from None
     run_folder = options.out or Path("runs") / f"{name}-{options.preset}"
     try:
-        with _claim(run_folder, name, options, dataset):
-            _train(name, module, options, command, dataset, run_folder, device)
+        with _claim(run_folder, name, options, dataset) as note:
+            trainer = _trainer(module, options, dataset, run_folder, device)
+            _write_down(run_folder, note)  # only now: what cannot be built is no run
+            _go(trainer, name, options, command, dataset)
     except torch.OutOfMemoryError:
         raise TrainingError(
             f"the memory of {device} is too small for this; start anew with another --out and less than --batch-size "
@@ -158,13 +160,10 @@ def _check(options: Any) -> None:
         raise TrainingError(f"--decay {options.decay}: from 0 to less than 1 is needed")
 
 
-def _train(
-    name: str, module: Any, options: Any, command: list[str], dataset: "Dataset", run_folder: Path, device: str
-) -> None:
+def _trainer(module: Any, options: Any, dataset: "Dataset", run_folder: Path, device: str) -> "Trainer":
     import torch
 
     from telldraw.data.loader import Loader
-    from telldraw.training.log import Log
     from telldraw.training.loop import Trainer
 
     torch.manual_seed(options.seed)
@@ -181,14 +180,19 @@ def _train(
     )
     # with shapes that stay, the best plan for each convolution is worth a search
     torch.backends.cudnn.benchmark = options.batch_turns is not None
-    trainer = Trainer(
-        system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay
-    )
+    return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
+
+
+def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset: "Dataset") -> None:
+    """Train from the newest state on, and say what happens."""
+    from telldraw.training.log import Log
+
+    run_folder = trainer.run
     resumed = trainer.restore(lambda text: print(f"telldraw: {text}", file=sys.stderr))
     log = Log(run_folder, trainer.seen)
-    count = sum(weight.numel() for weight in system.parameters())
+    count = sum(weight.numel() for weight in trainer.system.parameters())
     log.note(
-        f"{name} {options.preset}: {count:,} weights on {device}, {len(dataset.splits['train']):,} dialogues, "
+        f"{name} {options.preset}: {count:,} weights on {trainer.device}, {len(dataset.splits['train']):,} dialogues, "
         f"run in {run_folder}" + (f", going on after {trainer.seen:,} examples" if resumed else "")
     )
     try:
@@ -277,8 +281,11 @@ def _stopping(trainer: "Trainer", say: Callable[[str], None]) -> Iterator[list[i
 
 
 @contextmanager
-def _claim(folder: Path, name: str, options: Any, dataset: "Dataset") -> Iterator[None]:
-    """Make the run's folder, or check that the run in it is the one asked for; and keep other processes out of it."""
+def _claim(folder: Path, name: str, options: Any, dataset: "Dataset") -> Iterator[dict[str, Any]]:
+    """Make the run's folder, or check that the run in it is the one asked for; and keep other processes out of it.
+
+    Gives what the run is made of.
+    """
     from telldraw.training.checkpoint import states
 
     known = (folder / "run.json").exists() or states(folder)
@@ -299,12 +306,11 @@ def _claim(folder: Path, name: str, options: Any, dataset: "Dataset") -> Iterato
                 ) from None
             except OSError:  # a file system without locks
                 pass
-        _same_run(folder, name, options, dataset)
-        yield
+        yield _compared(folder, name, options, dataset)
 
 
-def _same_run(folder: Path, name: str, options: Any, dataset: "Dataset") -> None:
-    """Write down what a new run is made of, or compare it with what is written."""
+def _compared(folder: Path, name: str, options: Any, dataset: "Dataset") -> dict[str, Any]:
+    """What the run asked for is made of; TrainingError names what differs from what is written in its folder."""
     words = "\n".join(dataset.facts.vocabulary.words).encode()
     asked: dict[str, Any] = {
         "system": name,
@@ -321,24 +327,29 @@ def _same_run(folder: Path, name: str, options: Any, dataset: "Dataset") -> None
     path = folder / "run.json"
     if path.exists():
         try:
-            found = dict(json.loads(path.read_text(encoding="utf-8")))
+            written = dict(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise TrainingError(
                 f"{path} is damaged ({error}); remove it to go on with the settings given now"
             ) from None
         # what the version that began the run did not write down had its default then
+        found: dict[str, Any] = {each.name: each.default for each in fields(options)} | written
+        before = {each.name: _plain(each.default) for each in fields(options.config)} | dict(written.get("config", {}))
         differing = [key for key in asked if key != "config" and found.get(key, asked[key]) != asked[key]]
-        before = {each.name: _plain(each.default) for each in fields(options.config)} | dict(found.get("config", {}))
         differing += [f"config.{key}" for key, value in asked["config"].items() if before[key] != value]
         if differing:
             raise TrainingError(
                 f"{folder} holds a run with other settings ({', '.join(differing)}); "
                 "give the same ones to go on with it, or another --out to start anew"
             )
-        return
-    part = path.with_name("run.json.part")
-    part.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    return asked
+
+
+def _write_down(folder: Path, note: dict[str, Any]) -> None:
+    if not (folder / "run.json").exists():
+        part = folder / "run.json.part"
+        part.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, folder / "run.json")
 
 
 def _plain(value: Any) -> Any:

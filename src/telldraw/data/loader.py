@@ -66,7 +66,8 @@ class Loader:
         self._turns = turns if shuffle else None
         if self._turns is not None and not can_fill(counts, self._turns):
             raise DataError(
-                f"no dialogues of the split {split!r} of {dataset.path} have {turns} turns in all; choose a larger number"
+                f"no dialogues of the split {split!r} of {dataset.path} have {turns} turns in all; "
+                "choose another number"
             )
         self._packed: dict[int, list[np.ndarray]] = {}
         self._packing = Lock()

@@ -12,6 +12,8 @@ from telldraw.errors import TelldrawError
 
 @dataclass(frozen=True)
 class Entry:
+    """A row of the table."""
+
     summary: str
     paper: str
     capabilities: tuple[str, ...]

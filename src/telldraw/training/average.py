@@ -29,7 +29,7 @@ class Average:
         torch._foreach_lerp_(list(self.system.parameters()), list(system.parameters()), 1 - decay)  # type: ignore[attr-defined]
         mine, theirs = list(self.system.buffers()), list(system.buffers())
         if mine:
-            torch._foreach_copy_(mine, theirs)
+            torch._foreach_copy_(mine, theirs)  # type: ignore[attr-defined]
 
     @torch.no_grad()
     def measure(self, forward: Callable[[Any], None], batches: Iterable[Any]) -> None:

@@ -26,10 +26,10 @@ def duration(seconds: float) -> str:
 class Log:
     """Figures by examples seen. On going on after a stop, what was logged beyond the saved state is dropped."""
 
-    def __init__(self, run: Path, seen: int, *, stream: TextIO = sys.stderr, tensorboard: bool = True) -> None:
+    def __init__(self, run: Path, seen: int, *, stream: TextIO | None = None, tensorboard: bool = True) -> None:
         self.path = run / "log.jsonl"
-        self.stream = stream
-        self.live = stream.isatty()
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
         self._truncate(seen)
         self.file = self.path.open("a", encoding="utf-8")
         self.board: Any = None
