@@ -93,6 +93,7 @@ def test_scale_one_is_the_drawers_own_pixels() -> None:
     image = Drawer(Toy()).start().tell("a tree").image
     assert sheet.enlarge(image, 1).tobytes() == image.tobytes()
     assert sheet.enlarge(image, 3).size == (24, 24)
+    assert sheet.enlarge(image, 3, 1.25).size == (30, 24)
     for wrong in (0, -1, 33):
         with pytest.raises(TelldrawError, match="--scale"):
             sheet.scale_for(64, wrong)

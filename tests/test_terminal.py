@@ -38,6 +38,7 @@ class Toy:
     )
     name: str = "toy"
     noise_dim: int = 3
+    aspect: float = 1.0
     turns: int = 0
 
     def start(self) -> bytes:

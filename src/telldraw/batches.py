@@ -20,6 +20,7 @@ class Facts:
     classes: tuple[str, ...]  # names of the objects, by index
     vocabulary: Vocabulary
     background: np.ndarray  # [H, W, 3] uint8, the canvas before the first turn
+    aspect: float = 1.0  # width / height of the canvas that was squashed to a square, for showing it to people
 
 
 class Dialogues(NamedTuple):

@@ -63,7 +63,7 @@ def _sheet(dataset: "Dataset", dialogues: "list[Dialogue]", path: Path) -> None:
     from telldraw.drawing.sheet import Frame, Strip, contact_sheet
 
     across, down = dataset.manifest.get("canvas", (1, 1))
-    size = (256, round(256 * down / across))
+    size = (round(256 * across / down), 256)
     strips = []
     for dialogue in dialogues:
         frames = []

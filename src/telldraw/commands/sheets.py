@@ -42,10 +42,10 @@ def strips(
             state = system.turn(state, words, z)
             image = pixels.to_image(state.canvas[0])
             size = scale_for(image.width, scale)
-            drawn.append(Frame(enlarge(image, size), f"{turn + 1}", dataset.said(row)))
+            drawn.append(Frame(enlarge(image, size, dataset.facts.aspect), f"{turn + 1}", dataset.said(row)))
             if truth:
                 picture = pixels.to_image(pixels.to_float(torch.from_numpy(dataset.images[row].copy())))
-                true.append(Frame(enlarge(picture, size), f"{turn + 1}", "true"))
+                true.append(Frame(enlarge(picture, size, dataset.facts.aspect), f"{turn + 1}", "true"))
         if truth:
             rows.append(Strip(f"{dialogue.id}, true", true))
         rows.append(Strip(f"{dialogue.id}, drawn", drawn))

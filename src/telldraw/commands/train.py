@@ -233,6 +233,7 @@ def _sheets(dataset: "Dataset", trainer: "Trainer", log: "Log", name: str, optio
             "data": facts.name,
             "licence": facts.licence,
             "resolution": facts.resolution,
+            "aspect": facts.aspect,
             "classes": list(facts.classes),
             "examples": seen,
             "command": shlex.join(command),

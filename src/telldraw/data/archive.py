@@ -255,7 +255,10 @@ class Dataset:
         """What a system must know of the data before it is built."""
         from telldraw.batches import Facts  # brings torch, which looking at a data set does not need
 
-        return Facts(self.name, self.licence, self.resolution, self.classes, self.vocabulary, self.background)
+        across, down = self.manifest.get("canvas", (1, 1))
+        return Facts(
+            self.name, self.licence, self.resolution, self.classes, self.vocabulary, self.background, across / down
+        )
 
     def split(self, name: str) -> list[Dialogue]:
         """Give the dialogues of one split. Raises DataError naming the splits there are."""

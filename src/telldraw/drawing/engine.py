@@ -37,6 +37,11 @@ class TorchEngine:
         return self._system.noise_dim
 
     @property
+    def aspect(self) -> float:
+        """Width / height at which the square pictures are meant to be seen, from the card."""
+        return float(self.loaded.card.get("aspect", 1.0))
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The words the weights know."""
         return self.loaded.vocabulary

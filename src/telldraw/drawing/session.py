@@ -31,6 +31,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def aspect(self) -> float:
+        """Width / height at which the square pictures are meant to be seen."""
+        ...
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The words the weights know."""
         ...

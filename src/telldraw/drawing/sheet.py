@@ -49,16 +49,22 @@ def scale_for(width: int, scale: int | None) -> int:
     return scale
 
 
-def enlarge(image: Image.Image, scale: int) -> Image.Image:
-    """The picture `scale` times as wide and high, smoothly; scale 1 leaves every pixel as it was drawn."""
+def enlarge(image: Image.Image, scale: int, aspect: float = 1.0) -> Image.Image:
+    """The picture `scale` times as high and wide, smoothly; scale 1 leaves every pixel as it was drawn.
+
+    Systems draw squares. A canvas that is wider than high (`aspect`, width / height) gets its shape back here.
+    """
     if scale == 1:
         return image
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
+    return image.resize((round(image.width * scale * aspect), image.height * scale), Image.Resampling.LANCZOS)
 
 
 def frames_of(canvas: Canvas, scale: int) -> list[Frame]:
     """The turns that led to a canvas, enlarged, each under its number and its instruction."""
-    return [Frame(enlarge(turn.image, scale), f"{turn.depth}", turn.instruction) for turn in canvas.path[1:]]
+    return [
+        Frame(enlarge(turn.image, scale, canvas.engine.aspect), f"{turn.depth}", turn.instruction)
+        for turn in canvas.path[1:]
+    ]
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:

@@ -142,7 +142,7 @@ class Terminal:
             raise TelldrawError("nothing is drawn yet")
         scale = scale_for(canvas.image.width, self.scale)
         if name == "save":
-            save_picture(enlarge(canvas.image, scale), path, canvas if self.record else None)
+            save_picture(enlarge(canvas.image, scale, canvas.engine.aspect), path, canvas if self.record else None)
         elif name == "sheet":
             save_picture(contact_sheet([Strip("", frames_of(canvas, scale))]), path)
         else:
@@ -160,7 +160,8 @@ class Terminal:
             return
         if self.out is None:
             self.out = claim(self.conversation.turns[1].instruction)
-        save_picture(enlarge(image, scale_for(image.width, self.scale)), self.out, canvas if self.record else None)
+        image = enlarge(image, scale_for(image.width, self.scale), canvas.engine.aspect)
+        save_picture(image, self.out, canvas if self.record else None)
         self._saved = self.out
 
     def say(self, text: str = "") -> None:
