@@ -13,6 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ARROWS: dict[str, set[str]] = {
     # the top: each part is the first word of a module's name inside the package
+    "__main__": {"cli"},
     "cli": {"commands", "errors"},
     "commands": {
         *("data", "training", "metrics", "drawing", "studio"),
@@ -43,7 +44,7 @@ BUILDS_ON: dict[str, set[str]] = {}
 FUNCTION_LINES, MODULE_LINES = 60, 400
 LONGER: dict[str, int] = {
     # one system, one file: the paper's networks, update rule and drawing, read top to bottom
-    "systems/geneva.py": 520,
+    "systems/geneva.py": 560,
 }
 """Modules that may have more lines than the budget, and why."""
 

@@ -216,6 +216,14 @@ def test_the_critic_sees_the_canvas_before_unless_told_not_to(fusion: str) -> No
     assert torch.equal(logits, otherwise) is (fusion == "none")
 
 
+def test_the_critic_sees_the_difference_alone() -> None:
+    critic = trained().discriminator
+    now, before, anything = torch.randn(3, 2, 8, 16, 16)
+    with torch.no_grad():
+        close(critic.compare(now + anything, before + anything), critic.compare(now, before), 1e-4)
+        assert not torch.allclose(critic.compare(before, now), critic.compare(now, before), atol=1e-2)
+
+
 def test_the_critic_judges_a_picture_by_its_words() -> None:
     """Projection: the logit is linear in what the condition is projected to."""
     critic = trained().discriminator
@@ -306,6 +314,14 @@ def test_words_learn_from_the_critic_and_the_eye_from_the_painter() -> None:
     assert held == {"discriminator": {"discriminator"}, "generator": {"generator", "image_encoder"}, "text": TEXT}
 
 
+def test_words_learn_from_the_painter_too_when_asked_to() -> None:
+    system = trained(text_from_generator=True).train()
+    spy = Spy(system)
+    system.training_step(dialogues(), spy)
+    assert spy.reached["discriminator", "text"] == TEXT | {"discriminator"}
+    assert spy.reached["generator", "text"] - {"discriminator"} == TEXT | {"generator", "image_encoder"}
+
+
 def test_the_losses_are_those_of_the_paper() -> None:
     """All that is noted in a step, computed again the long way: one picture at a time, features from the start."""
     system = trained(pixel_noise=0.0, penalty_weight=3.0, auxiliary_weight=2.0, kl_weight=0.5)
@@ -389,6 +405,7 @@ ABLATIONS: list[dict[str, Any]] = [
     {"auxiliary_target": "all"},
     {"wrong_pairs": False},
     {"image_feedback": False},
+    {"text_from_generator": True},
     {"generator_spectral": True},
     {"self_attention": True},
     {"generator_spectral": True, "self_attention": True},
@@ -483,9 +500,9 @@ def test_a_data_set_of_another_resolution_is_refused_with_the_remedy() -> None:
     [
         ({"resolution": 48}, "--config.resolution 48: a power of two"),
         ({"resolution": 16}, "--config.resolution 16: a power of two"),
-        ({"generator_channels": (8, 8)}, "--config.generator-channels has 2 numbers; 32x32 needs 4"),
-        ({"encoder_channels": ()}, "--config.encoder-channels has 0 numbers; 32x32 needs 1"),
-        ({"discriminator_channels": (8,) * 5}, "--config.discriminator-channels has 5 numbers; 32x32 needs 4"),
+        ({"generator_channels": (8, 8)}, "--config.generator-channels has 2 numbers; resolution 32 needs 4"),
+        ({"encoder_channels": ()}, "--config.encoder-channels has 0 numbers; resolution 32 needs 1"),
+        ({"discriminator_channels": (8,) * 5}, "--config.discriminator-channels has 5 numbers; resolution 32 needs 4"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(settings: dict[str, Any], sentence: str) -> None:

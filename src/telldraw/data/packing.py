@@ -26,9 +26,8 @@ def pack(counts: np.ndarray, size: int, batches: int, rng: np.random.Generator) 
     missing = size
     while len(packed) < batches:
         if not waiting:
-            if len(passed) > 4 * len(counts):  # what was chosen cannot be completed: begin this batch again
-                waiting.extend(chosen)
-                chosen, missing = [], size
+            if len(passed) > 4 * len(counts):  # what was chosen cannot be completed: another order, from its beginning
+                chosen, passed, missing = [], [], size
             waiting.extend(rng.permutation(len(counts)).tolist())
             ahead.update(counts[list(waiting)].tolist())
         dialogue = waiting.popleft()
