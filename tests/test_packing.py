@@ -23,7 +23,9 @@ def test_every_batch_has_exactly_the_turns_asked_for(counts: np.ndarray, size: i
 
 @given(counts=st.lists(st.integers(1, 6), min_size=1, max_size=12).map(np.array), size=st.integers(1, 40))
 def test_can_fill_is_a_subset_sum(counts: np.ndarray, size: int) -> None:
-    sums = {int(counts[[bool(mask >> bit & 1) for bit in range(len(counts))]].sum()) for mask in range(1 << len(counts))}
+    sums = {
+        int(counts[[bool(mask >> bit & 1) for bit in range(len(counts))]].sum()) for mask in range(1 << len(counts))
+    }
     assert can_fill(counts, size) == (size in sums)
 
 

@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +82,14 @@ def no_sheet(system: nn.Module, seen: int) -> None:
     pass
 
 
+@dataclass
+class Outputs:
+    """What a test does with a system that is ready to draw."""
+
+    sheet: Callable[[nn.Module, int], None] = no_sheet
+    weights: Callable[[nn.Module, int], None] = no_sheet
+
+
 def trainer(run: Path, *, system: Two | None = None, seed: int = 1, **schedule: Any) -> Trainer:
     run.mkdir(exist_ok=True)
     settings = Schedule(**{"log_every": 0.0, "measure_batches": 3, **schedule})
@@ -94,7 +103,7 @@ def quiet(run: Path, seen: int = 0) -> Log:
 def go(made: Trainer, on_sheet: Callable[[nn.Module, int], None] = no_sheet) -> bool:
     log = quiet(made.run, made.seen)
     try:
-        return made.train(log, on_sheet)
+        return made.train(log, Outputs(on_sheet))
     finally:
         log.close()
 
@@ -375,14 +384,22 @@ def test_sheets_and_their_times_change_nothing(tmp_path: Path, straight: Trainer
     drawn: list[int] = []
     made = trainer(tmp_path / "sheets", examples=40, sheet_every=10)
     go(made, lambda system, seen: drawn.append(seen))
-    assert drawn == [12, 20, 32, 40, 40]
+    assert drawn == [12, 20, 32, 40]
     assert same(whole(made)["system"], whole(straight)["system"])
+
+
+def test_every_saved_state_comes_with_weights_to_draw_with(tmp_path: Path) -> None:
+    made, written = trainer(tmp_path / "run", examples=12, save_every=0.0), []
+    log = quiet(made.run)
+    made.train(log, Outputs(weights=lambda system, seen: written.append((seen, system.training))))
+    log.close()
+    assert written == [(4, False), (8, False), (12, False), (12, False)]
 
 
 def test_a_sheet_is_drawn_once_however_small_the_interval(tmp_path: Path) -> None:
     drawn: list[int] = []
     go(trainer(tmp_path / "run", examples=12, sheet_every=1), lambda system, seen: drawn.append(seen))
-    assert drawn == [4, 8, 12, 12]
+    assert drawn == [4, 8, 12]
 
 
 def test_another_seed_is_another_run(tmp_path: Path, straight: Trainer) -> None:

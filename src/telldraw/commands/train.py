@@ -197,7 +197,7 @@ def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset
     )
     try:
         with _stopping(trainer, log.note) as received:
-            done = trainer.train(log, _sheets(dataset, trainer, log, name, options, command))
+            done = trainer.train(log, _Outputs(dataset, trainer, log, name, options, command))
     finally:
         log.close()
     if received:
@@ -208,25 +208,21 @@ def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset
     print(run_folder)
 
 
-def _sheets(dataset: "Dataset", trainer: "Trainer", log: "Log", name: str, options: Any, command: list[str]) -> Any:
-    """What happens each time the averaged system is ready to draw: a sheet to look at, weights to draw with."""
-    import numpy as np
+class _Outputs:
+    """What a run leaves beside its state: weights to draw with, sheets to look at."""
 
-    from telldraw import weights
-    from telldraw.commands import sheets
-    from telldraw.drawing.sheet import contact_sheet
+    def __init__(
+        self, dataset: "Dataset", trainer: "Trainer", log: "Log", name: str, options: Any, command: list[str]
+    ) -> None:
+        from telldraw.commands import sheets
 
-    folder = trainer.run / "sheets"
-    folder.mkdir(exist_ok=True)
-    dialogues = sheets.chosen(dataset, "val" if dataset.splits.get("val") else "train", options.sheet_dialogues)
-
-    def on_sheet(system: "nn.Module", seen: int) -> None:
-        rows = sheets.strips(system, dataset, dialogues, device=trainer.device)  # type: ignore[arg-type]
-        sheet = contact_sheet(rows)
-        sheet.save(folder / f"{seen:010d}.png")
-        log.picture("sheet", seen, np.asarray(sheet))
+        self.dataset, self.trainer, self.log, self.options = dataset, trainer, log, options
+        self.folder = trainer.run / "sheets"
+        self.folder.mkdir(exist_ok=True)
+        split = "val" if dataset.splits.get("val") else "train"
+        self.dialogues = sheets.chosen(dataset, split, options.sheet_dialogues)
         facts = dataset.facts
-        card = {
+        self.card = {
             "name": f"{name}-{options.preset}",
             "system": name,
             "preset": options.preset,
@@ -235,14 +231,28 @@ def _sheets(dataset: "Dataset", trainer: "Trainer", log: "Log", name: str, optio
             "resolution": facts.resolution,
             "aspect": facts.aspect,
             "classes": list(facts.classes),
-            "examples": seen,
             "command": shlex.join(command),
         }
-        weights.save(
-            trainer.run / "weights", system, facts.vocabulary, card, dtype=options.weights_dtype, text=_readme(card)
-        )
 
-    return on_sheet
+    def weights(self, system: "nn.Module", seen: int) -> None:
+        """Write the weights folder of the run."""
+        from telldraw import weights
+
+        card = {**self.card, "examples": seen}
+        words, dtype = self.dataset.vocabulary, self.options.weights_dtype
+        weights.save(self.trainer.run / "weights", system, words, card, dtype=dtype, text=_readme(card))
+
+    def sheet(self, system: "nn.Module", seen: int) -> None:
+        """Draw the same validation dialogues, each from the empty canvas, under the true ones."""
+        import numpy as np
+
+        from telldraw.commands import sheets
+        from telldraw.drawing.sheet import contact_sheet
+
+        drawer: Any = system
+        sheet = contact_sheet(sheets.strips(drawer, self.dataset, self.dialogues, device=self.trainer.device))
+        sheet.save(self.folder / f"{seen:010d}.png")
+        self.log.picture("sheet", seen, np.asarray(sheet))
 
 
 def _readme(card: dict[str, Any]) -> str:
@@ -320,6 +330,7 @@ def _compared(folder: Path, name: str, options: Any, dataset: "Dataset") -> dict
         "data": dataset.facts.name,
         "dialogues": len(dataset.splits["train"]),
         "vocabulary": zlib.crc32(words),
+        "pictures": dataset.manifest["files"]["images.npy"]["crc32"],
         "batch_size": options.batch_size,
         "batch_turns": options.batch_turns,
         "seed": options.seed,

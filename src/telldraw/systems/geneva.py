@@ -64,7 +64,7 @@ class Config:
     """Sizes, objectives and step sizes; the defaults are the paper's, for CoDraw at 128x128."""
 
     resolution: int = 128
-    """Side of the square picture, in pixels: 64, 128 or 256."""
+    """Side of the square picture, in pixels: a power of two from 32 up."""
     vocabulary_size: int = 2
     """Number of known words; taken from the data set."""
     num_objects: int = 58
@@ -131,6 +131,10 @@ class Config:
     """Largest L2 norm of the gradient of everything that reads text."""
 
     def __post_init__(self) -> None:
+        if self.penalty_interval < 1:
+            raise TrainingError(f"--config.penalty-interval {self.penalty_interval}: at least 1 is needed")
+        if not 0 <= self.own_canvas <= 1:
+            raise TrainingError(f"--config.own-canvas {self.own_canvas}: a probability, from 0 to 1, is needed")
         doublings = (self.resolution // 4).bit_length() - 1
         if self.resolution < 2 * FUSION or 4 << doublings != self.resolution:
             raise TrainingError(f"--config.resolution {self.resolution}: a power of two from {2 * FUSION} up is needed")

@@ -30,6 +30,18 @@ class Batches(Protocol):
         ...
 
 
+class Outputs(Protocol):
+    """What is made of an averaged system that is ready to draw."""
+
+    def weights(self, system: nn.Module, seen: int, /) -> None:
+        """Write weights to draw with."""
+        ...
+
+    def sheet(self, system: nn.Module, seen: int, /) -> None:
+        """Draw something to look at."""
+        ...
+
+
 class Trainer:
     """Everything that is saved and restored, and the loop over it."""
 
@@ -89,11 +101,12 @@ class Trainer:
 
     # The loop
 
-    def train(self, log: Log, on_sheet: Callable[[nn.Module, int], None]) -> bool:
+    def train(self, log: Log, outputs: Outputs) -> bool:
         """Train until the schedule ends or `stopping` is set; True when all examples were seen."""
         schedule, began = self.schedule, time.monotonic()
         limit = float("inf") if schedule.max_minutes is None else 60 * schedule.max_minutes
         logged = saved = began
+        shown = -1
         sheet_due = (self.seen // schedule.sheet_every + 1) * schedule.sheet_every
         batches = self.batches.iterate(self.update.step)
         while self.seen < schedule.examples and not self.stopping and time.monotonic() - began < limit:
@@ -103,14 +116,19 @@ class Trainer:
                 logged = now
                 log.figures(self.seen, schedule.examples, self.check(), limit - (now - began))
             if now - saved >= schedule.save_every:
-                self.save()
+                self.keep(outputs)
                 saved = time.monotonic()
             if self.seen >= sheet_due:
                 sheet_due = (self.seen // schedule.sheet_every + 1) * schedule.sheet_every
-                self.draw(on_sheet)
-        self.save()
-        if not self.stopping:
-            self.draw(on_sheet)
+                self.measure()
+                outputs.sheet(self.average.system, self.seen)
+                shown = self.seen
+        if self.stopping:
+            self.save()
+        else:
+            self.keep(outputs)
+            if shown != self.seen:
+                outputs.sheet(self.average.system, self.seen)
         return self.seen >= schedule.examples
 
     def step(self, batch: Any) -> None:
@@ -146,8 +164,14 @@ class Trainer:
             "another --out and smaller step sizes (--config.*-rate)"
         )
 
-    def draw(self, on_sheet: Callable[[nn.Module, int], None]) -> None:
-        """Measure the averaged weights' statistics on fixed batches, and hand them over, if they are good."""
+    def keep(self, outputs: Outputs) -> None:
+        """Write the state to go on from, and the weights that draw."""
+        self.measure()
+        self.save()
+        outputs.weights(self.average.system, self.seen)
+
+    def measure(self) -> None:
+        """Measure the averaged weights' batch statistics on fixed batches, if the weights are good."""
         self.check()
         system = self.average.system
         if isinstance(system, Normalised):
@@ -155,7 +179,6 @@ class Trainer:
             fixed = (to_device(self.batches.batch(step), self.device) for step in range(self.schedule.measure_batches))
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.schedule.bf16):
                 self.average.measure(system.measure, fixed)
-        on_sheet(system, self.seen)
 
 
 def hash_of(seed: int, step: int) -> int:
