@@ -7,6 +7,7 @@ from torch import Tensor
 from telldraw.objectives.adversarial import hinge_discriminator, hinge_generator
 from telldraw.objectives.divergence import gaussian_kl
 from telldraw.objectives.penalties import zero_centred_penalty
+from telldraw.objectives.reconstruction import balanced_absolute_error
 
 
 def logits(*values: float) -> Tensor:
@@ -85,3 +86,19 @@ def test_kl_is_that_of_the_distributions() -> None:
     sample = ours.sample((200_000,))
     estimate = (ours.log_prob(sample) - prior.log_prob(sample)).mean(0)
     torch.testing.assert_close(gaussian_kl(mean, logvar), estimate, rtol=0, atol=0.02)
+
+
+def test_what_changed_and_what_did_not_count_alike() -> None:
+    before = torch.zeros(1, 3, 4, 4)
+    true = before.clone()
+    true[0, 0, 0, 0] = 1.0  # one pixel in sixteen, in one channel
+    assert balanced_absolute_error(true, true, before).item() == 0
+    # left as it was: wrong by 1/3 of a channel mean on the changed pixel, right on all others
+    assert balanced_absolute_error(before, true, before).item() == pytest.approx(0.5 / 3)
+    # wrong everywhere by 0.2: the halves are equal
+    assert balanced_absolute_error(true + 0.2, true, before).item() == pytest.approx(0.2)
+
+
+def test_a_turn_that_changes_nothing_has_half_the_plain_error() -> None:
+    before = torch.rand(2, 3, 4, 4)
+    assert balanced_absolute_error(before + 0.3, before, before).item() == pytest.approx(0.15)

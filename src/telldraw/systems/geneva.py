@@ -24,11 +24,11 @@ As meant by the paper, not as released; what differs from the authors' code, and
     `auxiliary_target`, its ablation in docs/results.md.
 11. The layer norm on the memory is trained (released: it was in no optimizer).
 12. The penalty may be taken every few steps at a proportionally larger weight (`penalty_interval`; Karras et al. 2020).
-13. `own_canvas` shows E_G, at some turns, what G itself drew a turn earlier instead of the true canvas, so that drawing
-    without the truth is practised (after scheduled sampling, Bengio et al. 2015). 0 is the paper's teacher forcing.
+13. `own_canvas` shows E_G, in some batches, what G itself drew a turn earlier instead of the true canvas, so that
+    drawing without the truth is practised (after scheduled sampling, Bengio et al. 2015). 0 is the paper's way.
 14. Not in the paper, and off in its preset: `reconstruction_weight` pulls G to the true next canvas, pixel by pixel
-    (Isola et al. 2017), and `text_from_generator` lets what reads the text learn from G's loss too. In an hour on two
-    cores they decide whether anything is drawn at all.
+    (after Isola et al. 2017), and `text_from_generator` lets what reads the text learn from G's loss too. In an hour
+    on two cores they decide whether anything is drawn at all.
 """
 
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import hinge_discriminator, hinge_generator
 from telldraw.objectives.divergence import gaussian_kl
 from telldraw.objectives.penalties import zero_centred_penalty
-from telldraw.objectives.reconstruction import absolute_error
+from telldraw.objectives.reconstruction import balanced_absolute_error
 from telldraw.protocols import Update
 from telldraw.text import read_vectors
 
@@ -108,11 +108,11 @@ class Config:
     kl_weight: float = 1.0
     """Weight of the conditioning augmentation's KL, a mean over the code's dimensions."""
     reconstruction_weight: float = 0.0
-    """Weight of the mean absolute difference between G's picture and the true one, in [-1, 1]. 0: the paper."""
+    """Weight of the absolute error of G's picture, what the turn changed and the rest counting alike. 0: the paper."""
     text_from_generator: bool = False
     """Let the text side learn from G's loss too. False: from D's alone, as in the paper."""
     own_canvas: float = 0.0
-    """Probability that E_G is shown G's own drawing of the turn before, instead of the true canvas."""
+    """Probability of a batch in which E_G is shown G's own drawings of the turns before, not the true canvases."""
     pixel_noise: float = 1 / 64
     """Width of the uniform noise added to true pictures in training, in units of [-1, 1]; hides their 8-bit steps."""
     generator_rate: float = 1e-4
@@ -172,7 +172,7 @@ PRESETS = {
         encoder_channels=(32, 96),
         discriminator_channels=(24, 48, 96, 192, 256),
         penalty_interval=8,
-        reconstruction_weight=50.0,
+        reconstruction_weight=10.0,
         text_from_generator=True,
         own_canvas=0.25,
         generator_rate=4e-4,
@@ -469,7 +469,8 @@ class System(nn.Module):
             named = F.binary_cross_entropy_with_logits(critic.name(phi), self._target(batch))
             losses["painter_objects"] = config.auxiliary_weight * named
         if config.reconstruction_weight:
-            losses["reconstruction"] = config.reconstruction_weight * absolute_error(fake, batch.image)
+            error = balanced_absolute_error(fake, batch.image, batch.previous(batch.image, batch.background))
+            losses["reconstruction"] = config.reconstruction_weight * error
         losses["kl"] = config.kl_weight * gaussian_kl(mean, logvar).mean()
         return losses
 
@@ -481,15 +482,13 @@ class System(nn.Module):
         return (batch.objects - batch.previous(batch.objects, nothing)).clamp(min=0)
 
     def _canvases(self, batch: Dialogues, condition: Tensor) -> Tensor:
-        """[N, 3, H, W]: what E_G sees at each turn, mostly the true canvas before it."""
+        """[N, 3, H, W]: what E_G sees at each turn, mostly the true canvases before it."""
         true = batch.previous(batch.image, batch.background)
-        if not self.config.own_canvas:
+        if not self.config.own_canvas or torch.rand(()).item() >= self.config.own_canvas:
             return true
         with torch.no_grad():
             drawn, _, _ = self.paint(condition, true, self._noise(condition))
-        own = batch.previous(drawn.to(true.dtype), batch.background)
-        chosen = torch.rand(len(own), 1, 1, 1, device=own.device) < self.config.own_canvas
-        return torch.where(chosen, own, true)
+        return batch.previous(drawn.to(true.dtype), batch.background)
 
     def _noise(self, condition: Tensor) -> Tensor:
         return torch.randn(len(condition), self.noise_dim, device=condition.device)
