@@ -30,7 +30,7 @@ class Loader:
         seed: int = 0,
         device: str | torch.device = "cpu",
         shuffle: bool = True,
-        prefetch: int = 2,
+        prefetch: int | None = None,
         whole_dialogue: bool = False,
         turns: int | None = None,
     ) -> None:
@@ -38,7 +38,9 @@ class Loader:
 
         shuffle: another order each epoch, the incomplete last batch left out, iteration without end. Otherwise the
             stored order once, the last batch possibly smaller.
-        prefetch: batches made ready ahead by background threads; 0 makes them on demand.
+        prefetch: batches made ready ahead by background threads; 0 makes them on demand. By default 2 for a GPU, and 0
+            on a CPU, where a batch takes a thousandth of a training step to make, and each thread's own team of workers
+            costs the step its cores (two cores, codraw-64: 46 turns/s without threads, 31 with two).
         whole_dialogue: each dialogue becomes one turn, all its instructions (the first MAX_WORDS words) and the
             last canvas: GeNeVA's non-iterative baseline.
         On a GPU the split is kept in its memory when it takes less than 40 % of what is free.
@@ -52,8 +54,9 @@ class Loader:
                 f"the split {split!r} of {dataset.path} has {len(dialogues):,} dialogues, too few for a batch of "
                 f"{batch_size}; choose a smaller batch size"
             )
-        self.batch_size, self.seed, self.shuffle, self.prefetch = batch_size, seed, shuffle, prefetch
+        self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.device = torch.device(device)
+        self.prefetch = prefetch if prefetch is not None else 2 * (self.device.type != "cpu")
         starts = np.array([d.start for d in dialogues])
         stops = np.array([d.stop for d in dialogues])
         if whole_dialogue:
