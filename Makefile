@@ -51,8 +51,8 @@ test: $(VENV)/.developing ## run all tests (make test TESTS=tests/test_lpips.py 
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.developing ## what CI checks: format, lint, types
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks docs/gallery
+	$(BIN)/ruff check src tests benchmarks docs/gallery
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.developing ## time everything that has a floor to be compared with
