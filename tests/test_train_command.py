@@ -64,8 +64,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def flags(data: Path, out: Path, *more: str, examples: int = 64) -> list[str]:
     """A run of 16 steps; a row of the log, and a state, at each."""
-    every = ("--schedule.log-every", "0", "--schedule.save-every", "0", "--schedule.measure-batches", "2")
-    size = ("--batch-size", "4", "--sheet-dialogues", "1", "--schedule.examples", str(examples))
+    every = ("--log-every", "0", "--save-every", "0", "--measure-batches", "2")
+    size = ("--batch-size", "4", "--sheet-dialogues", "1", "--examples", str(examples))
     return ["train", "geneva", "--data", str(data), "--preset", "tiny", "--out", str(out), *size, *every, *more]
 
 
@@ -164,7 +164,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
         step(self, batch, update)
 
     before = signal.getsignal(ending)
-    words = flags(data, tmp_path / "run", "--schedule.save-every", "1000")
+    words = flags(data, tmp_path / "run", "--save-every", "1000")
     with monkeypatch.context() as patch:
         patch.setattr(geneva.System, "training_step", stopped)
         assert main(words) == 128 + ending
@@ -224,7 +224,7 @@ def test_time_stops_it_and_the_same_command_goes_on(
     data: Path, straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = flags(data, tmp_path / "run")
-    assert main([*words, "--schedule.max-minutes", "0.0001"]) == 0
+    assert main([*words, "--max-minutes", "0.0001"]) == 0
     assert "time is up; the same command goes on: 4 examples" in capsys.readouterr().err
     assert main(words) == 0
     assert_same_run(tmp_path / "run", straight)
@@ -252,7 +252,7 @@ def test_a_damaged_state_is_named_and_the_one_before_goes_on(
 
 def test_bf16_trains_and_draws(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert main(flags(data, run, "--schedule.bf16", "--weights-dtype", "float32", examples=8)) == 0
+    assert main(flags(data, run, "--bf16", "--weights-dtype", "float32", examples=8)) == 0
     assert weights.load(run / "weights").card["dtype"] == "float32"
     assert all(np.isfinite(list(row.values())).all() for row in rows(run))
 
@@ -402,9 +402,9 @@ def test_a_place_that_cannot_be_written_is_named(
         (("--seed", "-1"), "--seed -1"),
         (("--decay", "1"), "--decay 1.0"),
         (("--sheet-dialogues", "0"), "--sheet-dialogues 0"),
-        (("--schedule.examples", "0"), "--schedule.examples 0"),
-        (("--schedule.sheet-every", "0"), "--schedule.sheet-every 0"),
-        (("--schedule.measure-batches", "0"), "--schedule.measure-batches 0"),
+        (("--examples", "0"), "--examples 0"),
+        (("--sheet-every", "0"), "--sheet-every 0"),
+        (("--measure-batches", "0"), "--measure-batches 0"),
         (("--device", "teapot"), "--device teapot: there is no such device"),
         (("--device", "cuda:7"), "--device cuda:7: there is no such device"),
         (("--config.resolution", "48"), "--config.resolution 48"),
@@ -469,9 +469,9 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_of_a_system_mentions_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "geneva", "--help"]) == 0
     text = capsys.readouterr().out
-    for group, kind in (("config", geneva.Config), ("schedule", Schedule)):
+    for group, kind in (("config.", geneva.Config), ("", Schedule)):
         for field in fields(kind):
-            assert f"--{group}.{field.name.replace('_', '-')}" in text, field.name
+            assert f"--{group}{field.name.replace('_', '-')}" in text, field.name
     flat = " ".join(text.replace("\u2502", " ").split())
     assert "Length of the augmented condition code." in flat, "the line under a setting is its help"
     assert all(preset in flat for preset in geneva.PRESETS)

@@ -500,7 +500,7 @@ def test_no_weights_are_drawn_with_or_saved_that_are_no_numbers(tmp_path: Path, 
     system = Two()
     system.spoil = lambda step: value if step == 1 else 1.0
     made = trainer(tmp_path / "run", system=system, examples=40, sheet_every=8, log_every=1e9, bf16=True)
-    with pytest.raises(TrainingError, match="no state had been saved yet.*--schedule.no-bf16"):
+    with pytest.raises(TrainingError, match="no state had been saved yet.*--no-bf16"):
         go(made, lambda system, seen: pytest.fail("a sheet was drawn"))
     assert checkpoint.states(made.run) == []
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+
+import tyro
 
 from telldraw.errors import TelldrawError, TrainingError
 from telldraw.systems import SYSTEMS
@@ -38,7 +40,7 @@ Trains a system on a prepared data set. Kill it at any moment: the same command 
 arrives at the same weights. `telldraw train SYSTEM --help` lists every option with its default and its meaning.
 
   telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64
-  telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64 --schedule.max-minutes 9
+  telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64 --max-minutes 9
 
 systems and their presets:
 """
@@ -59,7 +61,7 @@ class Options(Generic[SystemConfig]):
     batch_size: int = 16
     """Examples (dialogues) in a batch; GeNeVA's paper has 32."""
     batch_turns: int | None = None
-    """Make batches of exactly so many turns instead: twice as fast on a GPU, as its plans are kept."""
+    """Make batches of exactly so many turns instead, of whole dialogues: a GPU then plans its work only once."""
     seed: int = 0
     """Everything random follows from it."""
     device: str = "auto"
@@ -70,7 +72,7 @@ class Options(Generic[SystemConfig]):
     """How the weights that draw are written."""
     sheet_dialogues: int = 6
     """Validation dialogues on the sample sheet."""
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: Annotated[Schedule, tyro.conf.arg(name="")] = field(default_factory=Schedule)
     """How long, and how often."""
 
 
@@ -90,8 +92,6 @@ def run(argv: list[str]) -> None:
 
 def _parse(name: str, module: Any, argv: list[str]) -> Any:
     """Flags over the preset's settings; `--preset` is read first, because it decides the defaults."""
-    import tyro
-
     preset = _preset(module, argv)
     default: Any = Options(data=tyro.MISSING, config=module.PRESETS[preset], preset=preset)
     about = f"Train {name}: {SYSTEMS[name].summary} ({SYSTEMS[name].paper}). Presets: {', '.join(module.PRESETS)}."
@@ -134,7 +134,7 @@ def train(name: str, module: Any, options: Any, command: list[str]) -> None:
     except torch.OutOfMemoryError:
         raise TrainingError(
             f"the memory of {device} is too small for this; start anew with another --out and less than --batch-size "
-            f"{options.batch_size}, or try --schedule.bf16"
+            f"{options.batch_size}, or try --bf16"
         ) from None
     except BrokenPipeError:
         raise
@@ -150,9 +150,9 @@ def _check(options: Any) -> None:
         ("--batch-turns", 2 if options.batch_turns is None else options.batch_turns, 2),
         ("--seed", options.seed, 0),
         ("--sheet-dialogues", options.sheet_dialogues, 1),
-        ("--schedule.examples", schedule.examples, 1),
-        ("--schedule.sheet-every", schedule.sheet_every, 1),
-        ("--schedule.measure-batches", schedule.measure_batches, 1),
+        ("--examples", schedule.examples, 1),
+        ("--sheet-every", schedule.sheet_every, 1),
+        ("--measure-batches", schedule.measure_batches, 1),
     ):
         if value < least:
             raise TrainingError(f"{flag} {value}: at least {least} is needed")

@@ -158,7 +158,7 @@ class Trainer:
     def _not_finite(self, what: str, seen: int) -> TrainingError:
         good = checkpoint.states(self.run)
         kept = f"the last good state, {good[0]}, is kept" if good else "no state had been saved yet"
-        go_on = "go on in float32 (--schedule.no-bf16), or " if self.schedule.bf16 else ""
+        go_on = "go on in float32 (--no-bf16), or " if self.schedule.bf16 else ""
         return TrainingError(
             f"{what} was not a finite number after {seen:,} examples; {kept}. To get further {go_on}start anew with "
             "another --out and smaller step sizes (--config.*-rate)"
