@@ -10,12 +10,26 @@ import torch
 from torch import Tensor
 
 from telldraw.batches import Dialogues
-from telldraw.data.archive import Dataset
+from telldraw.data.archive import Dataset, Dialogue
 from telldraw.data.packing import can_fill, pack
 from telldraw.errors import DataError
 from telldraw.text import MAX_WORDS, pad
 
 _SHARE_OF_GPU = 0.4  # of its free memory, that pictures may take for good
+
+
+def _turns_of(
+    dataset: Dataset, dialogues: list[Dialogue], whole: bool
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """The words and the row of every turn, and how many turns each dialogue has; `whole` makes each one turn."""
+    starts, stops = (np.array([getattr(d, end) for d in dialogues]) for end in ("start", "stop"))
+    if whole:
+        words = [np.concatenate([dataset.words(row) for row in range(d.start, d.stop)]) for d in dialogues]
+        rows, counts = stops - 1, np.ones(len(dialogues), np.int64)
+    else:
+        words = [dataset.words(row) for d in dialogues for row in range(d.start, d.stop)]
+        rows, counts = np.concatenate([np.arange(d.start, d.stop) for d in dialogues]), stops - starts
+    return [each[:MAX_WORDS] for each in words], rows, counts
 
 
 class Loader:
@@ -57,14 +71,7 @@ class Loader:
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.device = torch.device(device)
         self.prefetch = prefetch if prefetch is not None else 2 * (self.device.type != "cpu")
-        starts = np.array([d.start for d in dialogues])
-        stops = np.array([d.stop for d in dialogues])
-        if whole_dialogue:
-            words = [np.concatenate([dataset.words(r) for r in range(d.start, d.stop)])[:MAX_WORDS] for d in dialogues]
-            rows, counts = stops - 1, np.ones(len(dialogues), np.int64)
-        else:
-            words = [dataset.words(row)[:MAX_WORDS] for d in dialogues for row in range(d.start, d.stop)]
-            rows, counts = np.concatenate([np.arange(d.start, d.stop) for d in dialogues]), stops - starts
+        words, rows, counts = _turns_of(dataset, dialogues, whole_dialogue)
         self._rows, self._counts = rows, counts  # rows of the data set, turns of each dialogue
         self._turns = turns if shuffle else None
         if self._turns is not None and not can_fill(counts, self._turns):
