@@ -25,10 +25,12 @@ COMMANDS = {
     "train": Command("telldraw.commands.train", "train a system, or go on with a run that was stopped", "train"),
     "evaluate": Command("telldraw.commands.evaluate", "measure a run, beside the figures of its paper", "train"),
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
+    "studio": Command("telldraw.commands.studio", "draw in a browser; an HTTP API for other programs", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
 }
 
+_OF_STUDIO = {"fastapi", "uvicorn", "starlette", "sqlalchemy", "prometheus_client", "platformdirs"}
 _GROUPS = {"draw": "Draw", "data": "Data", "train": "Train"}
 _EXAMPLES = """\
 Examples:
@@ -52,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("", "telldraw"):
             raise
-        print(f"telldraw: {words[0]} needs {package}: pip install 'telldraw[train]'", file=sys.stderr)
+        extra = "studio" if package in _OF_STUDIO else "train"
+        print(f"telldraw: {words[0]} needs {package}: pip install 'telldraw[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -97,9 +97,7 @@ def save_picture(image: Image.Image, path: Path, canvas: Canvas | None = None) -
     kind = _FORMATS[path.suffix.lower()]
     options: dict = {"quality": 95} if kind != "PNG" else {}
     if kind == "PNG" and canvas is not None:
-        text = {"weights": canvas.engine.name, "turns": [list(turn) for turn in canvas.history]}
-        options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt(_RECORD, json.dumps(text))
+        options["pnginfo"] = record_for(canvas.engine.name, canvas.history)
     with written(path) as stream:
         image.save(stream, kind, **options)
 
@@ -114,6 +112,24 @@ def read_record(path: Path) -> Record:
         raise TelldrawError(f"there is no picture {path}") from None
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
         raise TelldrawError(f"{_short(path)} is not a picture that can be read: {_reason(error)}") from None
+    return parse_record(text, path)
+
+
+def record_for(weights: str, history: Sequence[Turn]) -> PngImagePlugin.PngInfo:
+    """What a PNG is to remember of its making, for Pillow's `pnginfo`."""
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(_RECORD, json.dumps({"weights": weights, "turns": [list(turn) for turn in history]}))
+    return info
+
+
+def record_in(image: Image.Image, name: str) -> Record:
+    """What an open PNG says of its making, read from its header alone: no pixel is decoded."""
+    text = image.info.get(_RECORD)  # not `image.text`, which decodes the whole picture first
+    return parse_record(text if isinstance(text, str) else None, name)
+
+
+def parse_record(text: str | None, path: Path | str) -> Record:
+    """What `record_for` wrote. Raises TelldrawError naming the file when it is not there, or damaged."""
     if text is None:
         raise TelldrawError(f"{path} does not say how it was drawn; only a PNG of `telldraw draw` of one seed does")
     try:

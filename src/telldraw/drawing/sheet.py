@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -131,23 +131,26 @@ def save_animation(frames: Sequence[Frame], path: Path, milliseconds: int = 1500
 
     The numbers under the pictures keep turns that look alike apart: writers of both formats join equal frames.
     """
+    with written(path) as stream:
+        write_animation(frames, stream, path.suffix.lower() == ".gif", milliseconds)
+
+
+def write_animation(frames: Sequence[Frame], stream: BinaryIO, gif: bool, milliseconds: int = 1500) -> None:
+    """The animation of `save_animation` as a GIF, or else a WebP, to an open file."""
     pages = captioned(frames)
     durations = [milliseconds] * (len(pages) - 1) + [2 * milliseconds]
-    gif = path.suffix.lower() == ".gif"
     if gif:  # one palette for all, or the unchanged parts would flicker
         palette = side_by_side(pages).quantize(256)
         pages = [page.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for page in pages]
-    options = {} if gif else {"lossless": True}
-    with written(path) as stream:
-        pages[0].save(
-            stream,
-            "GIF" if gif else "WEBP",
-            save_all=True,
-            append_images=pages[1:],
-            duration=durations,
-            loop=0,
-            **options,
-        )
+    pages[0].save(
+        stream,
+        "GIF" if gif else "WEBP",
+        save_all=True,
+        append_images=pages[1:],
+        duration=durations,
+        loop=0,
+        **({} if gif else {"lossless": True}),
+    )
 
 
 def wrap(text: str, font: Font, width: int) -> list[str]:
