@@ -61,9 +61,7 @@ def run(argv: list[str]) -> None:
     from telldraw.studio.worker import Limits
 
     token = _token(options, is_local(options.host))
-    settings = Settings(
-        options.host, options.port, token, instruction=options.instruction, drawings=options.drawings
-    )
+    settings = Settings(options.host, options.port, token, instruction=options.instruction, drawings=options.drawings)
     catalogue = Catalogue.find(options.weights, options.device)
     database = options.database or default_database()
     store = Store(database)

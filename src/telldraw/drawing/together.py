@@ -14,9 +14,7 @@ from telldraw.drawing.session import Engine
 from telldraw.text import pad
 
 
-def turns(
-    engine: Engine, states: Sequence[Any], words: Sequence[list[str]], noises: Sequence[np.ndarray]
-) -> list[Any]:
+def turns(engine: Engine, states: Sequence[Any], words: Sequence[list[str]], noises: Sequence[np.ndarray]) -> list[Any]:
     """One turn of each conversation -> their next states, in order."""
     if len(states) > 1:
         many = getattr(engine, "turns", None) or _of_torch(engine)

@@ -59,7 +59,7 @@ def build(
         summary="Draw by telling: sessions, turns, pictures.",
         description="A session is a drawing: a tree of turns, and a place in it. Whose it is, a cookie says "
         "(`telldraw_owner`, set on the first answer), or the header `Telldraw-Owner` with 43 letters, digits, - and _ "
-        "of your choice; keep them secret. Errors are `{\"error\": one sentence}`.",
+        'of your choice; keep them secret. Errors are `{"error": one sentence}`.',
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

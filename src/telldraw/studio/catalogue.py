@@ -36,7 +36,11 @@ SCENES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("a table in the middle", "a pizza on the table", "a small sun in the left corner"),
     ),
     "iclevr": (
-        ("Add a red cube at the center", "Add a cyan sphere behind it on the left", "Add a yellow cylinder on the right"),
+        (
+            "Add a red cube at the center",
+            "Add a cyan sphere behind it on the left",
+            "Add a yellow cylinder on the right",
+        ),
         ("Add a green sphere at the center", "Add a purple cube in front of it on the right"),
         ("Add a blue cylinder at the center", "Add a gray cube behind it on the right", "Add a red sphere on the left"),
     ),
@@ -103,7 +107,12 @@ class Model:
                 start = len(instruction[: piece.start()].encode("utf-16-le")) // 2
                 near = list(dict.fromkeys(n for word in words for n in _near(self.vocabulary, word)))
                 found.append(
-                    {"start": start, "end": start + len(piece[0].encode("utf-16-le")) // 2, "word": piece[0], "near": near}
+                    {
+                        "start": start,
+                        "end": start + len(piece[0].encode("utf-16-le")) // 2,
+                        "word": piece[0],
+                        "near": near,
+                    }
                 )
         return found
 

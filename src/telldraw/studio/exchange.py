@@ -65,7 +65,9 @@ async def picture(session: str, number: int, request: Request, scale: Scale = 1)
 
 
 @router.get("/sessions/{session}/compare.png", tags=["pictures"], response_class=Response)
-async def compare(session: str, request: Request, turns: Annotated[list[int], Query()], scale: Scale = None) -> Response:
+async def compare(
+    session: str, request: Request, turns: Annotated[list[int], Query()], scale: Scale = None
+) -> Response:
     """Turns side by side, each over its number, instruction and seed."""
     studio, owner = studio_of(request), owner_of(request)
     if not 2 <= len(turns) <= _MOST_COMPARED:
@@ -144,7 +146,9 @@ def _take(studio: Studio, owner: str, kind: str, content: bytes, weights: str | 
     given = _from_png(content, studio.settings.side) if kind == "image/png" else _from_json(content)
     model = studio.catalogue[weights or given.weights]
     if len(given.turns) > studio.worker.limits.turns:
-        raise DataError(f"that drawing has {len(given.turns):,} turns, this studio keeps {studio.worker.limits.turns:,}")
+        raise DataError(
+            f"that drawing has {len(given.turns):,} turns, this studio keeps {studio.worker.limits.turns:,}"
+        )
     names = [turn.name for turn in given.turns if turn.name]
     if [turn.number for turn in given.turns] != list(range(1, len(given.turns) + 1)) or len(set(names)) != len(names):
         raise DataError("that drawing is damaged: its turns are numbered from 1 on, and no two have one name")
@@ -254,9 +258,7 @@ def _enlarged(content: bytes, scale: int | None, aspect: float, info: Any = None
     image = Image.open(io.BytesIO(content))
     stream = io.BytesIO()
     options = {"pnginfo": info} if info is not None else {}
-    enlarge(image.convert("RGB"), _factor(image.width, scale), aspect).save(
-        stream, "PNG", compress_level=4, **options
-    )
+    enlarge(image.convert("RGB"), _factor(image.width, scale), aspect).save(stream, "PNG", compress_level=4, **options)
     return stream.getvalue()
 
 
@@ -270,5 +272,3 @@ def _file(content: bytes, kind: str, head: Head, name: str) -> Response:
     words = "".join(c if c.isascii() and c.isalnum() else "-" for c in head.title.lower()).strip("-")[:48]
     named = f"{words or 'telldraw'}-{name}"
     return Response(content, media_type=kind, headers={"content-disposition": f'attachment; filename="{named}"'})
-
-

@@ -19,7 +19,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         known = {"registry": self.registry}
         self.turns = Counter("telldraw_turns", "Turns drawn", ["weights"], **known)
-        self.batch = Histogram("telldraw_batch_turns", "Turns in one forward pass", buckets=(1, 2, 4, 8, 16, 32), **known)
+        self.batch = Histogram(
+            "telldraw_batch_turns", "Turns in one forward pass", buckets=(1, 2, 4, 8, 16, 32), **known
+        )
         self.pass_seconds = Histogram("telldraw_pass_seconds", "Time of one forward pass", buckets=_SECONDS, **known)
         self.job_seconds = Histogram(
             "telldraw_job_seconds", "From asking to being stored", ["kind"], buckets=_SECONDS, **known

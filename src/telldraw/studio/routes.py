@@ -186,5 +186,3 @@ async def events(session: str, request: Request) -> StreamingResponse:
 def _new(drew: dict[str, Any], response: Response) -> dict[str, Any]:
     response.status_code = 201 if drew["new"] else 200
     return drew
-
-

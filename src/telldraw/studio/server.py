@@ -23,7 +23,9 @@ class _Server(uvicorn.Server):
         app = self.config.app
         assert isinstance(app, FastAPI)
         app.state.studio.hub.close()
-        super().handle_exit(sig, frame)
+        # not uvicorn's own, which would raise the signal again at the end: a studio that stopped well ends with 0
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> None:

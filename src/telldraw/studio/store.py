@@ -284,9 +284,9 @@ def _add(connection: Connection, new: NewTurn, kept: dict[tuple[str, int], int],
     if there is not None:
         turn = Drawn(**there)
     else:
-        number = 1 + connection.execute(
-            select(func.max(turns.c.number)).where(turns.c.drawing == new.drawing)
-        ).scalar_one()
+        number = (
+            1 + connection.execute(select(func.max(turns.c.number)).where(turns.c.drawing == new.drawing)).scalar_one()
+        )
         row = _row(new.drawing, number, new.parent, parent.depth + 1, Turn(new.instruction, new.seed))
         group = kept.setdefault((new.drawing, new.together), number) if new.together else None
         row |= {"candidates": group, "shown": new.moves, "key": new.key, "seconds": new.seconds}
