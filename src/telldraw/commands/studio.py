@@ -24,7 +24,7 @@ class Studio:
     port: Annotated[int, tyro.conf.arg(metavar="N")] = 8400
     """0 takes a free one."""
     weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WEIGHTS ...", help_behavior_hint="")] = ()
-    """Who draws, besides those of `telldraw weights`: names, weights folders, training runs. The first is the default."""
+    """Who draws, besides those of `telldraw weights`: names, folders, training runs. The first is the default."""
     database: Annotated[str | None, tyro.conf.arg(metavar="URL", help_behavior_hint="")] = None
     """sqlite:///FILE, or postgresql://... which several studios may share. Default: a file in your data folder."""
     token: Annotated[str | None, tyro.conf.arg(metavar="TOKEN", help_behavior_hint="")] = None

@@ -81,7 +81,7 @@ async def compare(
 
 @router.get("/sessions/{session}/export/picture.png", tags=["export"], response_class=Response)
 async def export_picture(session: str, request: Request, turn: int | None = None, scale: Scale = None) -> Response:
-    """The picture, enlarged, with its shape; it remembers its words and seeds, so `telldraw draw --continue` reads it."""
+    """The picture, enlarged, with its shape; it remembers its words: `telldraw draw --continue` reads it."""
     studio, drawing, number = await _asked(session, request, turn)
     content = await _stored(studio, drawing.head, number)
     info = record_for(drawing.head.weights, drawing.history(number))

@@ -1,6 +1,7 @@
 """Figures of a running studio, in the text form that Prometheus reads."""
 
 from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -17,7 +18,7 @@ class Metrics:
         """A registry of its own, so that two studios in one process do not add up."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        known = {"registry": self.registry}
+        known: Any = {"registry": self.registry}
         self.turns = Counter("telldraw_turns", "Turns drawn", ["weights"], **known)
         self.batch = Histogram(
             "telldraw_batch_turns", "Turns in one forward pass", buckets=(1, 2, 4, 8, 16, 32), **known

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -99,7 +100,7 @@ class Store:
         with self.engine.begin() as connection:
             head = _find(connection, drawing, owner)
             query = select(*_WITHOUT_PICTURE).where(turns.c.drawing == drawing).order_by(turns.c.number)
-            found = tuple(Drawn(**row) for row in connection.execute(query).mappings())
+            found = tuple(_drawn(row) for row in connection.execute(query).mappings())
         return Drawing(head, found)
 
     def rename(self, drawing: str, owner: str, title: str) -> None:
@@ -134,7 +135,7 @@ class Store:
         """What a request with this mark was answered, if it was."""
         query = select(*_WITHOUT_PICTURE).where(turns.c.drawing == drawing, turns.c.key == key)
         with self.engine.begin() as connection:
-            return [Drawn(**row) for row in connection.execute(query.order_by(turns.c.number)).mappings()]
+            return [_drawn(row) for row in connection.execute(query.order_by(turns.c.number)).mappings()]
 
     def turn(self, drawing: str, number: int) -> Drawn:
         """One turn. Raises NotFoundError."""
@@ -145,7 +146,7 @@ class Store:
         """The turns told from one, oldest first."""
         query = select(*_WITHOUT_PICTURE).where(turns.c.drawing == drawing, turns.c.parent == parent)
         with self.engine.begin() as connection:
-            return [Drawn(**row) for row in connection.execute(query.order_by(turns.c.number)).mappings()]
+            return [_drawn(row) for row in connection.execute(query.order_by(turns.c.number)).mappings()]
 
     def picture(self, drawing: str, number: int) -> bytes | None:
         """The PNG of a turn, None if it has to be drawn. Raises NotFoundError when there is no such turn."""
@@ -161,7 +162,7 @@ class Store:
         query = select(*_WITHOUT_PICTURE).where(turns.c.drawing == drawing, turns.c.picture.is_(None))
         with self.engine.begin() as connection:
             rows = connection.execute(query.order_by(turns.c.depth, turns.c.number)).mappings().all()
-        return [Drawn(**row) for row in rows]
+        return [_drawn(row) for row in rows]
 
     def keep_pictures(self, drawing: str, pictures: dict[int, bytes]) -> None:
         """Store pictures of turns that are there."""
@@ -232,9 +233,14 @@ def _find(connection: Connection, drawing: str, owner: str | None, lock: bool = 
     return _head(row)
 
 
-def _head(row) -> Head:  # noqa: ANN001 - a mapping of SQLAlchemy's own
-    values = {field: row[field] for field in Head.__dataclass_fields__}
-    return Head(**values | {"undone": tuple(json.loads(row["undone"]))})
+def _drawn(row: Any) -> Drawn:
+    return Drawn(**dict(row))
+
+
+def _head(row: Any) -> Head:
+    values: dict[str, Any] = {field: row[field] for field in Head.__dataclass_fields__}
+    values["undone"] = tuple(json.loads(values["undone"]))
+    return Head(**values)
 
 
 def _turn(connection: Connection, drawing: str, number: int) -> Drawn:
@@ -242,7 +248,7 @@ def _turn(connection: Connection, drawing: str, number: int) -> Drawn:
     row = connection.execute(query).mappings().first()
     if row is None:
         raise NotFoundError(f"there is no turn {number}")
-    return Drawn(**row)
+    return _drawn(row)
 
 
 def _row(drawing: str, number: int, parent: int | None, depth: int, turn: Turn) -> dict:
@@ -282,7 +288,7 @@ def _add(connection: Connection, new: NewTurn, kept: dict[tuple[str, int], int],
     query = select(*_WITHOUT_PICTURE).where(same, turns.c.instruction == new.instruction)
     there = connection.execute(query).mappings().first()
     if there is not None:
-        turn = Drawn(**there)
+        turn = _drawn(there)
     else:
         number = (
             1 + connection.execute(select(func.max(turns.c.number)).where(turns.c.drawing == new.drawing)).scalar_one()
@@ -291,7 +297,7 @@ def _add(connection: Connection, new: NewTurn, kept: dict[tuple[str, int], int],
         group = kept.setdefault((new.drawing, new.together), number) if new.together else None
         row |= {"candidates": group, "shown": new.moves, "key": new.key, "seconds": new.seconds}
         connection.execute(insert(turns).values(row | {"picture": new.picture}))
-        turn = Drawn(**{field: row[field] for field in Drawn.__dataclass_fields__})
+        turn = _drawn({field: row[field] for field in Drawn.__dataclass_fields__})
     if new.moves:
         moved.add(new.drawing)
         _move(connection, new.drawing, turn.number, [])

@@ -322,7 +322,7 @@ class Worker:
                 self.store.head(job.drawing)
             except NotFoundError as error:
                 return self._fail(job, error)
-            if job.tries > 5:
+            if job.tries > 50:
                 return self._fail(job, TelldrawError("this drawing is being changed elsewhere; tell it again"))
             with self._changed:
                 self._waiting.appendleft(job)
