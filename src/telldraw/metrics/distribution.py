@@ -143,9 +143,9 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int | None = 0) -
 def precision_recall(real: Tensor, drawn: Tensor, *, neighbours: int = 3) -> PrecisionRecall:
     """Improved precision and recall: Kynkäänniemi et al. 2019 (arXiv:1904.06991), Eq. 1 and 2.
 
-    Precision is the share of the drawn pictures that lie in the ball of a real one, which reaches to its nearest other
-    real one but `neighbours` - 1; recall is the same with the two sets exchanged. Features [N, D], [M, D]; both sets
-    need more rows than `neighbours`.
+    The ball of a picture reaches to the `neighbours`-th nearest other one of its set. Precision is the share of the
+    drawn pictures that lie in the ball of a real one; recall is the share of the real ones that lie in the ball of a
+    drawn one. Features [N, D], [M, D]; both sets need more rows than `neighbours`.
     """
     if neighbours < 1:
         raise ValueError(f"{neighbours} neighbours: at least 1 is needed")
