@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -169,10 +169,7 @@ def _distribution(
     found, warned = distribution.measured(eyes, true, given, kept, settings)
     report["figures"] |= found
     report["warnings"] += warned
-    report["features"] = {
-        **{"extractor": eyes.name, "weights": eyes.checksum, "numbers": true.features.shape[1]},
-        **asdict(settings),
-    }
+    report["features"] = distribution.about(eyes, true, settings)
 
 
 def _lpips(options: Options) -> "LPIPS | None":

@@ -2,15 +2,19 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telldraw.errors import WeightsError
-from telldraw.metrics import METRICS
+from telldraw.metrics import METRICS, ROWS
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from telldraw.metrics.cache import Cache
-    from telldraw.metrics.features import Extractor, FeatureSet, Settings
+    from telldraw.metrics.features import Extractor, FeatureSet, Pictures, Settings
 
 
 def extractor(inception: Path | None, detector: str | None, device: str) -> "Extractor":
@@ -63,6 +67,48 @@ def measured(
         warnings.simplefilter("always", FewPictures)
         found = figures(eyes, real, drawn, kept, settings)
     return found, [str(entry.message) for entry in caught]
+
+
+class Watcher:
+    """The distribution of what a drawer draws in `metrics.evaluation.evaluate`, against the true pictures.
+
+    Give `see` to it as `watch`; afterwards `report` has the figures of each row. The features of the true pictures are
+    kept on disk, so they are computed once for a data set.
+    """
+
+    def __init__(
+        self, eyes: "Extractor", kept: "Cache", *, device: str = "cpu", rows: Sequence[str] = tuple(ROWS)[:1]
+    ) -> None:
+        """`rows` are those that are looked at; a network like Inception takes its time for each."""
+        from telldraw.metrics.features import Collector
+
+        self.eyes, self.kept, self.device = eyes, kept, device
+        self.collectors = {row: Collector(eyes, device) for row in rows}
+
+    def see(self, row: str, pictures: "Tensor") -> None:
+        """Take in pictures [N, 3, H, W] in [-1, 1] of a row."""
+        if row in self.collectors:
+            self.collectors[row].add(pictures)
+
+    def report(self, true: "Pictures", *, seed: int = 0, batch_size: int = 32) -> dict[str, Any]:
+        """Figures by row, against the true pictures (`data.pictures.of_split`), ready for JSON."""
+        from telldraw.metrics.features import FeatureSet, Settings, extract
+
+        real = extract(self.eyes, true, self.kept, device=self.device, batch_size=batch_size)
+        found: dict[str, Any] = {"figures": {}, "warnings": []}
+        for row, collector in self.collectors.items():
+            drawn = FeatureSet(collector.features())
+            settings = Settings(seed=seed).fitted(len(true), len(drawn.features))
+            found["figures"][row], warned = measured(self.eyes, real, drawn, self.kept, settings)
+            found["features"] = about(self.eyes, real, settings)
+            found["warnings"] = sorted({*found["warnings"], *warned})
+        return found
+
+
+def about(eyes: "Extractor", real: "FeatureSet", settings: "Settings") -> dict[str, Any]:
+    """Whose features, and what was done with them, ready for JSON."""
+    facts = {"extractor": eyes.name, "weights": eyes.checksum, "numbers": real.features.shape[1]}
+    return facts | asdict(settings)
 
 
 def warn(sentence: str) -> None:

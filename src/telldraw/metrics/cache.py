@@ -6,9 +6,11 @@ import os
 import secrets
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 Key = Mapping[str, str | int | float]
 Arrays = dict[str, np.ndarray]
@@ -46,11 +48,14 @@ class Cache:
 
     def _read(self, path: Path, text: str) -> Arrays | None:
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as stream:
+                archive = np.load(stream, allow_pickle=False)
+                if not isinstance(archive, NpzFile):
+                    raise ValueError("it is no archive of arrays")
                 arrays = {name: archive[name] for name in archive.files}
             if str(arrays.pop(_KEY)) != text:
                 raise ValueError("it holds something else")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         # what a zip file and an array with some bytes changed can answer with
         except (OSError, ValueError, KeyError, EOFError, NotImplementedError, SyntaxError, zipfile.BadZipFile) as error:
@@ -67,5 +72,5 @@ class Cache:
             os.replace(part, path)
         except OSError as error:
             self.warn(f"{path} cannot be kept ({error.strerror or error}); next time it is computed again")
-        finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()

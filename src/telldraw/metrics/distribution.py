@@ -82,10 +82,11 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
 
 
 def _factor(covariance: Tensor) -> Tensor:
-    """L [D, D] with L L^T = covariance; what is only rounding in the eigenvalues is left out."""
+    """L [D, rank] with L L^T = covariance; what is only rounding in the eigenvalues is left out."""
     values, vectors = torch.linalg.eigh(covariance)
     noise = len(values) * torch.finfo(values.dtype).eps * values.abs().max()
-    return vectors * torch.where(values > noise, values, 0).sqrt()
+    kept = values > noise
+    return vectors[:, kept] * values[kept].sqrt()
 
 
 def kernel_distance(

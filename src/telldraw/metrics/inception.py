@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from telldraw import pixels
-from telldraw.blocks import inception as blocks
+from telldraw.blocks import inception_trunk as blocks
 from telldraw.errors import WeightsError
 
 FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")
@@ -85,12 +85,12 @@ def find(path: Path | None = None) -> Path:
     if path is not None:
         found = next((path / name for name in FILES if (path / name).is_file()), path)
         if not found.is_file():
-            raise WeightsError(f"there is no weight file {path}; the FID needs {FILES[0]} (91 MB), from {ADDRESS}")
+            raise WeightsError(f"there is no weight file {path}; the FID needs {FILES[0]} (95 MB), from {ADDRESS}")
         return found
     for name in FILES:
         if (cache / name).is_file():
             return cache / name
-    raise WeightsError(f"the FID needs {FILES[0]} (91 MB), which is not in {cache}; it comes from {ADDRESS}")
+    raise WeightsError(f"the FID needs {FILES[0]} (95 MB), which is not in {cache}; it comes from {ADDRESS}")
 
 
 def load(path: Path | None = None, device: str = "cpu") -> Inception:
