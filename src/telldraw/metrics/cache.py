@@ -72,5 +72,6 @@ class Cache:
             os.replace(part, path)
         except OSError as error:
             self.warn(f"{path} cannot be kept ({error.strerror or error}); next time it is computed again")
-            with suppress(OSError):
+        finally:
+            with suppress(OSError):  # gone when all went well
                 part.unlink()
