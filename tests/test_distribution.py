@@ -160,6 +160,15 @@ def test_equal_sets_are_at_distance_zero_with_fewer_pictures_than_features_too(c
     assert shifted == pytest.approx(64 * 0.25, rel=1e-9)
 
 
+def test_rounding_is_not_taken_for_features_where_pictures_have_none() -> None:
+    """Two sets that differ in features which the other has not: their covariances have nothing in common."""
+    turn = rotation(80, 0)
+    x, y = sample(200, 40, 1) @ turn[:40], sample(200, 40, 2) @ turn[40:]
+    a, b = statistics(x), statistics(y)
+    expected = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace()
+    assert frechet_distance(a, b) == pytest.approx(float(expected), rel=1e-12)
+
+
 def test_half_the_contrast_is_at_a_known_distance() -> None:
     x = sample(12, 40)
     x = x - x.mean(0)
