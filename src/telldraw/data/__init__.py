@@ -30,4 +30,11 @@ DATASETS: dict[str, Entry] = {
         batch="Dialogues",
         url="https://github.com/facebookresearch/CoDraw",
     ),
+    "iclevr": Entry(
+        summary="CLEVR's solids added turn by turn by instructions: the published set, or rendered here (--render)",
+        licence="published: its owner's terms, in GeNeVA-v1.zip; rendered here: CC0 1.0",
+        size="10,000 sequences of 5 turns published, 2.5 GB prepared at 128 x 128; rendered, as many as you ask for",
+        batch="Dialogues",
+        url="https://www.microsoft.com/en-us/research/project/generative-neural-visual-artist-geneva/",
+    ),
 }

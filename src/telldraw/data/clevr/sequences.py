@@ -12,7 +12,7 @@ left or right, or both. All of them are read off the true places on the ground.
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ LARGEST = 5
 
 _RASTER = 2  # visible pixels are counted on every second pixel each way
 _TRIES = 60
+_Choice = TypeVar("_Choice")
 
 
 class Relation(NamedTuple):
@@ -98,6 +99,10 @@ def visible(solids: Sequence[Solid]) -> list[int]:
     return (np.bincount(nearest[nearest >= 0], minlength=len(solids)) * _RASTER**2).tolist()
 
 
+def _pick(rng: np.random.Generator, choices: Sequence[_Choice]) -> _Choice:
+    return choices[int(rng.integers(len(choices)))]
+
+
 def _placed(rng: np.random.Generator, shape: str, colour: str, others: Sequence[Solid]) -> Solid | None:
     """A solid at a free place, in sight and hiding none of the others; None when none was found."""
     for _ in range(_TRIES):
@@ -112,7 +117,7 @@ def _unused(rng: np.random.Generator, solids: Sequence[Solid], shapes: Sequence[
     """A shape and a colour that no solid of the scene has together."""
     taken = {(solid.shape, solid.colour) for solid in solids}
     free = [(shape, colour) for shape in shapes for colour in COLOURS if (shape, colour) not in taken]
-    return free[rng.integers(len(free))]
+    return _pick(rng, free)
 
 
 # --- language -----------------------------------------------------------------------------------------------------
@@ -120,7 +125,7 @@ def _unused(rng: np.random.Generator, solids: Sequence[Solid], shapes: Sequence[
 
 def _relation(rng: np.random.Generator, solid: Solid, reference: Solid, called: str, forms: Sequence[str]) -> Relation:
     across, back = offset(solid, reference)
-    form = forms[rng.integers(len(forms))]
+    form = _pick(rng, forms)
     depth = ("behind" if back > 0 else "in front of") if form != "side" else ""
     side = ("right" if across > 0 else "left") if form != "depth" else ""
     return Relation(depth, side, called)
@@ -128,12 +133,12 @@ def _relation(rng: np.random.Generator, solid: Solid, reference: Solid, called: 
 
 def relate(rng: np.random.Generator, solid: Solid, others: Sequence[Solid], it: Solid | None) -> list[Relation]:
     """One or two true relations of `solid` to others: the first, to "it" as a rule, gives both ways; [1 or 2]."""
-    first = it if it in others and rng.random() < 0.75 else others[rng.integers(len(others))]
+    first = it if it in others and rng.random() < 0.75 else _pick(rng, others)
     assert first is not None
     relations = [_relation(rng, solid, first, "it" if first is it else first.name, ("both",))]
     rest = [other for other in others if other is not first]
     if rest and rng.random() < 0.75:
-        second = rest[rng.integers(len(rest))]
+        second = _pick(rng, rest)
         called = "it" if second is it and first is not it and rng.random() < 0.5 else second.name
         relations.append(_relation(rng, solid, second, called, ("both", "depth", "side")))
     return relations
@@ -202,7 +207,7 @@ def _edited(rng: np.random.Generator) -> Iterator[Turn]:
         if len(solids) < 2 or (act == "add" and len(solids) < LARGEST):
             turn, it = _add(rng, solids, it)
         elif act == "remove" and len(solids) > 2:
-            gone = solids[rng.integers(len(solids))]
+            gone = _pick(rng, solids)
             turn = Turn(f"Remove {_called(rng, gone, it)}", tuple(s for s in solids if s is not gone))
             it = None if it is gone else it
         elif act == "recolour":
@@ -221,7 +226,7 @@ def _recolour(rng: np.random.Generator, solids: tuple[Solid, ...], it: Solid | N
     old = solids[number]
     _, colour = _unused(rng, solids, (old.shape,))
     new = old._replace(colour=colour)
-    verb = ("Make", "Paint")[rng.integers(2)]
+    verb = _pick(rng, ("Make", "Paint"))
     said = f"{verb} {_called(rng, old, it)} {colour}"
     return Turn(said, (*solids[:number], new, *solids[number + 1 :])), new
 
