@@ -96,7 +96,7 @@ class ICLEVR:
     seed: int = 0
     """Sequence i depends on this and on i, on nothing else."""
     engine: Literal["fast", "mitsuba"] = "fast"
-    """What renders: our ray caster, or Mitsuba 3 (pip install 'telldraw[render]'), some 20 times slower."""
+    """What renders: our ray caster, or Mitsuba 3 (pip install 'telldraw[render]'), some 50 times slower."""
     samples: int = 128
     """Paths a pixel, of the engine mitsuba."""
     shard: str | None = None

@@ -20,6 +20,8 @@ class Entry:
     """Name of the type in `telldraw.batches` that the loader gives."""
     url: str
     """Where the owner distributes it."""
+    flags: tuple[str, ...] = ("--from FOLDER",)
+    """What `telldraw prepare` needs to be told, one way or the other."""
 
 
 DATASETS: dict[str, Entry] = {
@@ -36,5 +38,6 @@ DATASETS: dict[str, Entry] = {
         size="10,000 sequences of 5 turns published, 2.5 GB prepared at 128 x 128; rendered, as many as you ask for",
         batch="Dialogues",
         url="https://www.microsoft.com/en-us/research/project/generative-neural-visual-artist-geneva/",
+        flags=("--from FOLDER", "--render 10000"),
     ),
 }

@@ -57,7 +57,7 @@ class Renderer:
         ground = self._place.scale([500, 500, 1])
         fixed = {
             "type": "scene",
-            "integrator": {"type": "path", "max_depth": _BOUNCES},
+            "integrator": {"type": "path", "max_depth": _BOUNCES, "hide_emitters": True},
             "sky": {"type": "constant", "radiance": _rgb([AMBIENT] * 3)},
             "ground": {"type": "rectangle", "to_world": ground, "bsdf": _paint([GROUND] * 3)},
             "sensor": {
