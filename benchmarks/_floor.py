@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch.utils.flop_counter import flop_registry
 
 from telldraw import systems
 from telldraw.batches import Facts
+from telldraw.data.archive import Dataset
+from telldraw.errors import DataError
 from telldraw.text import PADDING, TELLER, UNKNOWN, Vocabulary
 
 
@@ -99,6 +102,14 @@ def build(system: str, preset: str) -> tuple[Any, Facts]:
     known = facts(config.resolution)
     torch.manual_seed(0)
     return module.build(config, known), known
+
+
+def opened(data: Path) -> Dataset:
+    """The prepared data set, or the end of the program with one sentence."""
+    try:
+        return Dataset.open(data)
+    except DataError as error:
+        raise SystemExit(str(error)) from None
 
 
 def say(what: str, times: list[float], floor: float) -> None:

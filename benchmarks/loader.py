@@ -1,28 +1,36 @@
 """How fast batches come: dialogues and pictures per second from a prepared data set, beside the floor.
 
-    python benchmarks/loader.py [PREPARED] [DEVICE]
-
 The floor is moving the bytes of the pictures once: from memory to memory on the CPU, from host to device on a GPU.
 """
 
-import sys
 import time
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import torch
+import tyro
 
-from telldraw.data.archive import Dataset
+from _floor import opened
 from telldraw.data.loader import Loader
 
 STEPS = 100
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """Time the loader on a prepared data set."""
+
+    data: tyro.conf.Positional[Path] = Path("codraw-128.telldraw")
+    """What `telldraw prepare` wrote."""
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def main(options: Options) -> None:
     """Print one line per way of loading."""
     started = time.perf_counter()
-    dataset = Dataset.open(sys.argv[1] if len(sys.argv) > 1 else "codraw-128.telldraw")
+    dataset, device = opened(options.data), options.device
     print(f"opened in {time.perf_counter() - started:.3f} s")
-    device = sys.argv[2] if len(sys.argv) > 2 else "cuda" if torch.cuda.is_available() else "cpu"
     wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
     source = torch.from_numpy(dataset.images[:136].copy())
     wait()
@@ -52,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

@@ -1,17 +1,16 @@
 """How long a picture of CoDraw takes, the plain way and the fast way, and how far they differ.
 
-    python benchmarks/rendering.py [FOLDER]     FOLDER as for `telldraw prepare codraw --from`
-
 The floor is the pixels that must be touched: one copy of the empty work canvas, and one pass to reduce it.
 """
 
 import os
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tyro
 from PIL import Image
 
 from telldraw.data import codraw
@@ -31,11 +30,19 @@ def milliseconds(work: Callable[[Scene], object], scenes: list[Scene]) -> float:
     return 1000 * best / len(scenes)
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """Time the drawing of CoDraw's scenes."""
+
+    source: tyro.conf.Positional[Path] = Path(os.environ.get("TELLDRAW_DATA", "../shared/data")) / "codraw"
+    """The owner's files, as for `telldraw prepare codraw --from`."""
+
+
+def main(options: Options) -> None:
     """Print one line per resolution."""
-    folder = Path(
-        sys.argv[1] if len(sys.argv) > 1 else Path(os.environ.get("TELLDRAW_DATA", "../shared/data")) / "codraw"
-    )
+    folder = options.source
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is not there: give CoDraw's folder, or set TELLDRAW_DATA")
     scenes = [turn.scene for one in codraw.read(folder, limit=200) for turn in one.turns][:SCENES]
     pictures = folder / "Pngs"
     plain = milliseconds(lambda scene: draw_plainly(pictures, scene), scenes[:40])
@@ -61,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

@@ -1,13 +1,10 @@
 """Which form to store pictures in: bytes on the disk, and pictures read per second in the order training reads them.
 
-    python benchmarks/storage.py [PREPARED]     a data set prepared by telldraw; its first 4,000 turns are used
-
 Batches of 32 dialogues in shuffled order, decoded into one uint8 array, by one thread and by two. The floor is copying
 the bytes of a batch from memory to memory. A training step on one GPU takes about 1,000 pictures a second or more.
 """
 
 import io
-import sys
 import tempfile
 import threading
 import time
@@ -15,12 +12,14 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tyro
 from PIL import Image
 
-from telldraw.data.archive import Dataset
+from _floor import opened
 
 TURNS, BATCH, SECONDS = 4000, 32, 3.0
 Read = Callable[[int], np.ndarray]  # row -> [3, H, W]
@@ -100,9 +99,17 @@ def speed(read: Read, batches: list[np.ndarray], shape: tuple[int, ...], threads
     return done / passed
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """Compare forms of storage, on the first 4,000 turns of a prepared data set."""
+
+    data: tyro.conf.Positional[Path] = Path("codraw-128.telldraw")
+    """What `telldraw prepare` wrote."""
+
+
+def main(options: Options) -> None:
     """Print one line per form."""
-    dataset = Dataset.open(sys.argv[1] if len(sys.argv) > 1 else "codraw-128.telldraw")
+    dataset = opened(options.data)
     dialogues = [d for d in dataset.splits["train"] if d.stop <= TURNS]
     images = np.array(dataset.images[: dialogues[-1].stop])
     order = np.random.default_rng(0).permutation(len(dialogues))
@@ -121,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from telldraw.blocks import residual
 from telldraw.blocks.attention import SelfAttention
 from telldraw.blocks.conditioning import ConditioningAugmentation
 from telldraw.blocks.normalization import ConditionalBatchNorm, spectral_norm
@@ -240,3 +241,13 @@ def test_augmentation_is_in_float32_under_autocast() -> None:
     block = ConditioningAugmentation(6, 4)
     with torch.autocast("cpu", torch.bfloat16):
         assert {part.dtype for part in block(torch.randn(2, 6), torch.randn(2, 4))} == {torch.float32}
+
+
+@pytest.mark.parametrize("batch", [1, 40])  # below and above FEW positions
+def test_resampling_and_convolution_together_equal_one_after_the_other(batch: int) -> None:
+    features, weight = torch.randn(batch, 6, 8, 8), torch.randn(5, 6, 3, 3)
+    assert (batch * 4 * 4 < residual.FEW) == (batch == 1)
+    doubled = F.conv2d(features.repeat_interleave(2, 2).repeat_interleave(2, 3), weight, padding=1)
+    torch.testing.assert_close(residual.double_and_convolve(features, weight), doubled, rtol=1e-4, atol=1e-4)
+    halved = F.conv2d(features, weight, padding=1).unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean((3, 5))
+    torch.testing.assert_close(residual.convolve_and_halve(features, weight), halved, rtol=1e-4, atol=1e-4)

@@ -133,7 +133,7 @@ def test_one_turn_of_a_conversation_is_one_row_of_training() -> None:
     noise = torch.randn(len(batch.image), system.noise_dim)
     with torch.no_grad():
         true = batch.previous(batch.image, batch.background)
-        flat, _, _ = system.paint(system.remember(batch), true, noise)
+        flat = system.paint(system.remember(batch), true, noise).picture
         row = 0
         for turns in batch.turns.tolist():
             state = system.start()
@@ -331,7 +331,7 @@ def test_the_losses_are_those_of_the_paper() -> None:
     torch.manual_seed(1)
     noise = torch.randn(5, system.noise_dim)
     critic, condition = system.discriminator, system.remember(batch).detach()
-    fake, mean, logvar = system.paint(condition, batch.previous(batch.image, batch.background), noise)
+    fake, mean, logvar, _ = system.paint(condition, batch.previous(batch.image, batch.background), noise)
     fake, target = fake.detach(), system._target(batch)
     own, other = geneva._wrong_pairs(batch.turns)
     bce = nn.functional.binary_cross_entropy_with_logits
@@ -413,6 +413,7 @@ ABLATIONS: list[dict[str, Any]] = [
     {"penalty_interval": 2},
     {"penalty_weight": 0.0},
     {"pixel_noise": 0.0},
+    {"plan": True},
     {"clip_norm": 0.01},
 ]
 

@@ -10,6 +10,8 @@ from telldraw.blocks.attention import SelfAttention
 from telldraw.blocks.normalization import ConditionalBatchNorm, spectral_norm
 
 SLOPE = 0.01
+FEW = 512
+"""Positions of the small map, over the batch, below which making a 4x4 kernel costs more than it saves (measured)."""
 
 
 def convolution(inputs: int, outputs: int, size: int, *, spectral: bool, gain: float = math.sqrt(2)) -> nn.Conv2d:
@@ -32,13 +34,21 @@ def widened(weight: Tensor) -> Tensor:
 
 def convolve_and_halve(features: Tensor, weight: Tensor) -> Tensor:
     """avg_pool2d(conv2d(features, weight, padding=1), 2): [B, C, H, W], [C', C, 3, 3] -> [B, C', H / 2, W / 2]."""
+    if _positions(features) < 4 * FEW:
+        return F.avg_pool2d(F.conv2d(features, weight, padding=1), 2)
     return F.conv2d(features, widened(weight), stride=2, padding=1)
 
 
 def double_and_convolve(features: Tensor, weight: Tensor) -> Tensor:
     """conv2d(nearest 2x of features, weight, padding=1): [B, C, H, W], [C', C, 3, 3] -> [B, C', 2H, 2W]."""
+    if _positions(features) < FEW:
+        return F.conv2d(F.interpolate(features, scale_factor=2.0), weight, padding=1)
     kernel = 4 * widened(weight).flip(2, 3).transpose(0, 1)
     return F.conv_transpose2d(features, kernel, stride=2, padding=1)
+
+
+def _positions(features: Tensor) -> int:
+    return features.shape[0] * features.shape[2] * features.shape[3]
 
 
 class UpBlock(nn.Module):

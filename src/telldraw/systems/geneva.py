@@ -29,6 +29,9 @@ As meant by the paper, not as released; what differs from the authors' code, and
 14. Not in the paper, and off in its preset: `reconstruction_weight` pulls G to the true next canvas, pixel by pixel
     (after Isola et al. 2017), and `text_from_generator` lets what reads the text learn from G's loss too. In an hour
     on two cores they decide whether anything is drawn at all.
+15. Not in the paper, and off in its preset: `plan` has the words first choose what is placed and where, on a 16x16
+    grid, learned from the positions in the data (`blocks/planning.py`); G then paints what it is told to, where it is
+    told to. Drawing samples the place, so the same words with another seed still give another picture.
 """
 
 from dataclasses import dataclass, replace
@@ -45,18 +48,22 @@ from telldraw import pixels
 from telldraw.batches import Dialogues, Facts
 from telldraw.blocks.conditioning import ConditioningAugmentation
 from telldraw.blocks.normalization import spectral_norm
+from telldraw.blocks.planning import Layout, Placed, Plan, Planner, placed, sample
 from telldraw.blocks.residual import SLOPE, DownBlock, UpBlock, convolution
 from telldraw.blocks.sentence import SentenceEncoder
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import hinge_discriminator, hinge_generator
 from telldraw.objectives.divergence import gaussian_kl
 from telldraw.objectives.penalties import zero_centred_penalty
+from telldraw.objectives.planning import placement_nats
 from telldraw.objectives.reconstruction import balanced_absolute_error
 from telldraw.protocols import Update
 from telldraw.text import read_vectors
 
 FUSION = 16
 """Side of the feature maps at which canvases enter: Sec. 3.1 of the paper."""
+LAYOUT = 32
+"""Channels of the map that tells G what is placed where, if that is planned."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,8 @@ class Config:
     """Weight of the absolute error of G's picture, what the turn changed and the rest counting alike. 0: the paper."""
     text_from_generator: bool = False
     """Let the text side learn from G's loss too. False: from D's alone, as in the paper."""
+    plan: bool = False
+    """Decide first what is placed and in which cell of a 16x16 grid, then paint it there. False: the paper."""
     own_canvas: float = 0.0
     """Probability of a batch in which E_G is shown G's own drawings of the turns before, not the true canvases."""
     pixel_noise: float = 1 / 64
@@ -135,6 +144,8 @@ class Config:
             raise TrainingError(f"--config.penalty-interval {self.penalty_interval}: at least 1 is needed")
         if not 0 <= self.own_canvas <= 1:
             raise TrainingError(f"--config.own-canvas {self.own_canvas}: a probability, from 0 to 1, is needed")
+        if self.plan and not self.image_feedback:
+            raise TrainingError("--config.plan needs image feedback: places are chosen on the canvas")
         doublings = (self.resolution // 4).bit_length() - 1
         if self.resolution < 2 * FUSION or 4 << doublings != self.resolution:
             raise TrainingError(f"--config.resolution {self.resolution}: a power of two from {2 * FUSION} up is needed")
@@ -194,6 +205,9 @@ PRESETS = {
     ),
 }
 
+# For two cores, on i-CLEVR. Beyond the paper as that preset is, and with a plan.
+PRESETS["iclevr-64"] = replace(PRESETS["codraw-64"], num_objects=24, word_dim=64, plan=True)
+
 
 class State(NamedTuple):
     """What a dialogue carries from turn to turn."""
@@ -201,6 +215,15 @@ class State(NamedTuple):
     canvas: Tensor  # [B, 3, H, W] in [-1, 1], x_t
     hidden: Tensor  # [B, D], state of the dialogue's GRU
     said: Tensor  # [B, L] word numbers of everything said, for the drawer that is not iterative; else [B, 0]
+
+
+class Painted(NamedTuple):
+    """What G made of a turn."""
+
+    picture: Tensor  # [N, 3, H, W] in [-1, 1]
+    mean: Tensor  # [N, C] of the condition's code
+    logvar: Tensor  # [N, C]
+    plan: Plan | None  # what was likely to be placed, and where
 
 
 class ImageEncoder(nn.Sequential):
@@ -229,6 +252,7 @@ class Generator(nn.Module):
         self.stem = nn.Linear(config.latent_dim + config.code_dim, channels[0] * 16)
         self.split = [config.latent_dim, config.code_dim]
         seen = config.encoder_channels[-1] if config.image_feedback else 0
+        seen += LAYOUT if config.plan else 0
         self.blocks = nn.ModuleList()
         for index, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
             side = 8 << index  # after this block
@@ -318,6 +342,11 @@ class System(nn.Module):
         self.memory = nn.GRU(dim, dim, batch_first=True)
         self.memory_norm = nn.LayerNorm(dim)
         self.image_encoder = ImageEncoder(config) if config.image_feedback else None
+        self.planner, self.layout = None, None
+        if config.plan:
+            self.noise_dim += 3 * config.num_objects  # the cell, and x and y in it
+            self.planner = Planner(config.encoder_channels[-1], dim, config.num_objects)
+            self.layout = Layout(config.num_objects, LAYOUT, FUSION)
         self.generator = Generator(config)
         self.discriminator = Discriminator(config)
         self.register_buffer("background", torch.zeros(3, config.resolution, config.resolution))
@@ -341,8 +370,8 @@ class System(nn.Module):
             instruction, canvas, hidden = said, self.start(len(said)).canvas, torch.zeros_like(hidden)
         heard = self.hear(instruction)
         output, last = self.memory(heard.unsqueeze(1), hidden.unsqueeze(0).contiguous())
-        painted, _, _ = self.paint(self.memory_norm(output.squeeze(1)), canvas, noise)
-        return State(painted, last.squeeze(0), said)
+        painted = self.paint(self.memory_norm(output.squeeze(1)), canvas, noise)
+        return State(painted.picture, last.squeeze(0), said)
 
     def hear(self, instruction: Tensor) -> Tensor:
         """Words [N, L] -> what the memory is fed [N, D]. Small, and in float32 always."""
@@ -360,10 +389,19 @@ class System(nn.Module):
         with torch.autocast(heard.device.type, enabled=False):
             return self.memory_norm(self.memory(padded)[0][dialogue, position])
 
-    def paint(self, condition: Tensor, canvas: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """h_t [N, D], x_{t-1} [N, 3, H, W], noise -> x_t, and the mean and log-variance of its code."""
+    def paint(self, condition: Tensor, canvas: Tensor, noise: Tensor, objects: Placed | None = None) -> Painted:
+        """h_t [N, D], x_{t-1} [N, 3, H, W], noise [N, noise_dim] -> x_t and what it was made from.
+
+        A system that plans paints `objects`, or without them what its plan and the noise choose.
+        """
         seen = None if self.image_encoder is None else self.image_encoder(_channels_last(canvas))
-        return self.generator(noise, condition, seen)
+        plan, own = None, self.config.latent_dim + self.config.code_dim
+        if self.planner is not None and self.layout is not None and seen is not None:
+            plan = self.planner(seen, condition)
+            layout = self.layout(sample(plan, noise[:, own:]) if objects is None else objects)
+            seen = _channels_last(torch.cat([seen, layout.to(seen.dtype)], dim=1))
+        picture, mean, logvar = self.generator(noise[:, :own], condition, seen)
+        return Painted(picture, mean, logvar, plan)
 
     # Training
 
@@ -374,6 +412,9 @@ class System(nn.Module):
         generator: list[dict] = [{"params": self.generator.parameters(), "lr": config.generator_rate}]
         if self.image_encoder is not None:
             generator.append({"params": self.image_encoder.parameters(), "lr": config.encoder_rate, "betas": slow})
+        if self.planner is not None and self.layout is not None:
+            plan = [*self.planner.parameters(), *self.layout.parameters()]
+            generator.append({"params": plan, "lr": config.encoder_rate, "betas": slow})
         words = [weight for weight in self.sentence_encoder.parameters() if weight.requires_grad]
         memory = [*self.memory.parameters(), *self.memory_norm.parameters()]
         text = [
@@ -397,14 +438,15 @@ class System(nn.Module):
         condition = self.remember(batch)
         both = self.config.text_from_generator
         spoken = condition if both else condition.detach()
-        fake, mean, logvar = self.paint(spoken, self._canvases(batch, condition.detach()), self._noise(condition))
+        canvas = self._canvases(batch, condition.detach())
+        painted = self.paint(spoken, canvas, self._noise(condition), self._placed(batch))
         penalise = self.config.penalty_weight > 0 and update.step % self.config.penalty_interval == 0
         with parametrize.cached():  # one power iteration a step
-            losses = self._critic_losses(batch, fake.detach(), condition, wrong_pairs, penalise)
+            losses = self._critic_losses(batch, painted.picture.detach(), condition, wrong_pairs, penalise)
             update.backward(_total(losses), "discriminator", "text", retain_graph=both)
         update.apply("discriminator")
         with parametrize.cached():
-            player = self._painter_losses(batch, fake, condition.detach(), mean, logvar)
+            player = self._painter_losses(batch, painted, condition.detach())
             update.backward(_total(player), "generator", *(("text",) if both else ()))
         update.apply("generator")
         update.apply("text", clip_norm=self.config.clip_norm)
@@ -414,17 +456,18 @@ class System(nn.Module):
         """Draw a batch in training mode, so that the running statistics become those of the present weights."""
         with torch.no_grad():
             condition = self.remember(batch)
-            self.paint(condition, batch.previous(batch.image, batch.background), self._noise(condition))
+            canvas = batch.previous(batch.image, batch.background)
+            self.paint(condition, canvas, self._noise(condition), self._placed(batch))
 
     def losses(self, batch: Dialogues) -> dict[str, Tensor]:
         """Both players' losses on a batch, moving nothing; for evaluation."""
         with torch.no_grad():
             condition = self.remember(batch)
             canvas = batch.previous(batch.image, batch.background)
-            fake, mean, logvar = self.paint(condition, canvas, self._noise(condition))
+            painted = self.paint(condition, canvas, self._noise(condition), self._placed(batch))
             return {
-                **self._critic_losses(batch, fake, condition, _wrong_pairs(batch.turns), penalise=False),
-                **self._painter_losses(batch, fake, condition, mean, logvar),
+                **self._critic_losses(batch, painted.picture, condition, _wrong_pairs(batch.turns), penalise=False),
+                **self._painter_losses(batch, painted, condition),
             }
 
     def _critic_losses(
@@ -457,10 +500,8 @@ class System(nn.Module):
             losses["penalty"] = weight * zero_centred_penalty(real_logits, image)
         return losses
 
-    def _painter_losses(
-        self, batch: Dialogues, fake: Tensor, condition: Tensor, mean: Tensor, logvar: Tensor
-    ) -> dict[str, Tensor]:
-        config, critic = self.config, self.discriminator
+    def _painter_losses(self, batch: Dialogues, painted: Painted, condition: Tensor) -> dict[str, Tensor]:
+        config, critic, fake = self.config, self.discriminator, painted.picture
         with torch.no_grad():
             truth = critic.see(_channels_last(torch.cat([batch.image, batch.background.unsqueeze(0)])))
             before = batch.previous(truth[:-1], truth[-1])
@@ -472,7 +513,10 @@ class System(nn.Module):
         if config.reconstruction_weight:
             error = balanced_absolute_error(fake, batch.image, batch.previous(batch.image, batch.background))
             losses["reconstruction"] = config.reconstruction_weight * error
-        losses["kl"] = config.kl_weight * gaussian_kl(mean, logvar).mean()
+        losses["kl"] = config.kl_weight * gaussian_kl(painted.mean, painted.logvar).mean()
+        objects = self._placed(batch)
+        if painted.plan is not None and objects is not None:
+            losses["plan_what"], losses["plan_where"] = placement_nats(*painted.plan, objects.amount, objects.cell)
         return losses
 
     def _target(self, batch: Dialogues) -> Tensor:
@@ -482,13 +526,21 @@ class System(nn.Module):
         nothing = torch.zeros_like(batch.objects[0])
         return (batch.objects - batch.previous(batch.objects, nothing)).clamp(min=0)
 
+    def _placed(self, batch: Dialogues) -> Placed | None:
+        """What each turn placed, for a system that plans."""
+        if not self.config.plan:
+            return None
+        objects, position = batch.objects, batch.position
+        before = batch.previous(objects, torch.zeros_like(objects[0]))
+        return placed(objects, position, before, batch.previous(position, torch.zeros_like(position[0])), FUSION)
+
     def _canvases(self, batch: Dialogues, condition: Tensor) -> Tensor:
         """[N, 3, H, W]: what E_G sees at each turn, mostly the true canvases before it."""
         true = batch.previous(batch.image, batch.background)
         if not self.config.own_canvas or torch.rand(()).item() >= self.config.own_canvas:
             return true
         with torch.no_grad():
-            drawn, _, _ = self.paint(condition, true, self._noise(condition))
+            drawn = self.paint(condition, true, self._noise(condition), self._placed(batch)).picture
         return batch.previous(drawn.to(true.dtype), batch.background)
 
     def _noise(self, condition: Tensor) -> Tensor:
