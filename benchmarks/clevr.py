@@ -1,15 +1,15 @@
 """How long a picture of CLEVR's stage takes in both engines, and how far they differ.
 
-    python benchmarks/clevr.py
-
 The floor is the light that must be added up: one copy of the empty stage, a value for each ray and colour, and one
 pass that takes the mean of each pixel.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import tyro
 
 from telldraw.data.clevr.fast import STRATA, Renderer
 from telldraw.data.clevr.mitsuba import Renderer as Reference
@@ -17,7 +17,7 @@ from telldraw.data.clevr.sequences import TURNS, sequence
 from telldraw.data.clevr.stage import Solid, encode
 from telldraw.errors import DataError
 
-SEQUENCES, PUBLISHED = 20, 10_000
+PUBLISHED = 10_000
 SAMPLES = 1024
 """Paths a pixel of the pictures that ours are compared with: their noise must be small beside the difference."""
 
@@ -41,14 +41,24 @@ def floor(resolution: int, scenes: Sequence[Scene]) -> float:
     return milliseconds(lambda scene: encode(empty.copy().mean(1)), scenes)
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """Time the drawing of CLEVR's stage."""
+
+    sequences: int = 20
+    """How many are drawn; five of their last pictures are path traced."""
+
+
+def main(options: Options) -> None:
     """Print one line per resolution."""
     started = time.process_time()
-    stories = [sequence(0, number) for number in range(SEQUENCES)]
-    told = (time.process_time() - started) / SEQUENCES
+    stories = [sequence(0, number) for number in range(options.sequences)]
+    told = (time.process_time() - started) / options.sequences
     scenes: list[Scene] = [turn.solids for turns in stories for turn in turns]
     last = [turns[-1].solids for turns in stories]
-    print(f"{SEQUENCES} sequences of {TURNS} turns; finding places and words: {1000 * told:.1f} CPU ms a sequence")
+    print(
+        f"{options.sequences} sequences of {TURNS} turns; finding places and words: {1000 * told:.1f} CPU ms a sequence"
+    )
     print(f"{'side':>5} {'fast':>8} {'floor':>7} {'mitsuba':>10} {'difference':>28} {'10,000 on 2 cores':>18}")
     for resolution in (64, 128):
         fast = milliseconds(Renderer(resolution).draw, scenes, 1)  # once: a second pass finds every solid known
@@ -66,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

@@ -146,7 +146,8 @@ def test_a_damaged_group_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="000000.npz is damaged.*remove it"):
         render(plan, out)
     (folder / "000000.npz").unlink()
-    assert render(plan, out, shard=(1, 2))
+    assert render(plan, out, shard=(1, 2)) is None and not out.exists()  # a shard is never stored
+    assert render(plan, out)
     assert not list(tmp_path.glob("*.rendering"))
 
 
@@ -207,6 +208,9 @@ def test_the_command_renders_and_says_so(tmp_path: Path, capsys: pytest.CaptureF
         (["--render", "5", "--workers", "0"], "--workers"),
         (["--render", "5", "--seed", "-1"], "--seed"),
         (["--render", "5", "--engine", "mitsuba", "--samples", "0"], "--samples"),
+        (["--render", "5", "--limit", "3"], "--limit goes with --from"),
+        (["--from", ".", "--edits"], "--edits and --shard go with --render"),
+        (["--shard", "1/2"], "--edits and --shard go with --render"),
         ([], "--render N, or where i-CLEVR is"),
         (["--from", "nowhere"], "there is no folder nowhere"),
     ],

@@ -124,9 +124,13 @@ class ICLEVR:
         out = self.out or Path(f"iclevr-{self.resolution}.telldraw")
         counts = (self.render, self.train, self.val, self.test)
         if all(count is None for count in counts):
+            if self.edits or self.shard:
+                raise TelldrawError("--edits and --shard go with --render N; the published set is read as it is")
             self._read(out)
         elif self.source is not None:
             raise TelldrawError("--from reads the published set, --render makes one: give one of the two")
+        elif self.limit is not None:
+            raise TelldrawError("--limit goes with --from; to render fewer, give --render a smaller number")
         else:
             self._render(out)
 

@@ -146,10 +146,9 @@ def _work(group: range) -> int:
     return render_group(plan, engine, folder, group)
 
 
-def _render(plan: Plan, folder: Path, groups: Sequence[range], workers: int) -> Iterator[int]:
+def _render(plan: Plan, engine: Painter, folder: Path, groups: Sequence[range], workers: int) -> Iterator[int]:
     """Render groups, in any order; gives the number of sequences done with each."""
     if workers <= 1 or len(groups) <= 1:
-        engine = painter(plan)
         for group in groups:
             render_group(plan, engine, folder, group)
             yield len(group)
@@ -207,9 +206,10 @@ def render(
 ) -> dict[str, int] | None:
     """Render what is missing of a plan, or of one shard (number from 1, of how many), then store the prepared set.
 
-    Gives turns by split, or None when other shards are still to be rendered. Raises DataError.
+    Gives turns by split, or None for a shard, which is rendered but not stored. Raises DataError.
     """
-    writer = Writer(out, overwrite=overwrite)  # says now, and not hours later, that `out` cannot be used
+    # these two say now, and not hours later, that `out` or the engine cannot be used
+    writer, engine = Writer(out, overwrite=overwrite), painter(plan)
     folder = open_folder(plan, out)
     groups = plan.groups()
     mine = groups[shard[0] - 1 :: shard[1]]
@@ -219,19 +219,19 @@ def render(
         tell(f"{done:,} sequences were rendered before; going on in {folder}")
     progress(0, total - done)
     finished = 0
-    for count in _render(plan, folder, missing, workers):
+    for count in _render(plan, engine, folder, missing, workers):
         finished += count
         progress(finished, total - done)
-    if any(not _file(folder, group).exists() for group in groups):
+    if shard[1] > 1:
         return None
-    turns = _store(plan, writer, folder)
+    turns = _store(plan, engine, writer, folder)
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
     return turns
 
 
-def _store(plan: Plan, writer: Writer, folder: Path) -> dict[str, int]:
+def _store(plan: Plan, engine: Painter, writer: Writer, folder: Path) -> dict[str, int]:
     """Put all groups together."""
     groups = plan.groups()
     stories = []
@@ -245,7 +245,7 @@ def _store(plan: Plan, writer: Writer, folder: Path) -> dict[str, int]:
         side = plan.resolution
         blocks = (read_group(folder, group)[0] for group in groups)
         writer.rows("images.npy", (sum(counts.values()), 3, side, side), np.uint8, blocks)
-        writer.array("background.npy", painter(plan).draw(()))
+        writer.array("background.npy", engine.draw(()))
         writer.finish(_facts(plan, counts, len(vocabulary)))
     return counts
 
