@@ -43,7 +43,7 @@ def dialogues(known: Facts, seed: int = 0) -> Dialogues:
     )
 
 
-BATCHES: dict[str, Callable[[Facts], Any]] = {"geneva": dialogues}
+BATCHES: dict[str, Callable[[Facts], Any]] = {"geneva": dialogues, "detector": dialogues}
 """A small batch for each system."""
 
 

@@ -229,6 +229,7 @@ def test_what_is_wrong_with_a_folder_is_a_sentence(folder: Path, spoil: Callable
 @pytest.fixture
 def shipped(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(weights, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(weights, "CHECKOUT", tmp_path)
     for name in ("geneva-a", "geneva-b"):
         shutil.copytree(folder, tmp_path / "shipped" / name)
     return tmp_path / "shipped"
@@ -237,7 +238,7 @@ def shipped(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_weights_are_found_by_name_by_folder_and_by_run(
     shipped: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert list(weights.shipped()) == ["geneva-a", "geneva-b"]
+    assert list(weights.at_hand()) == ["geneva-a", "geneva-b"]
     assert weights.find("geneva-b") == shipped / "geneva-b"
     assert weights.find(str(folder)) == folder
     run = tmp_path / "run"
@@ -264,7 +265,8 @@ def test_a_folder_without_weights_is_told_apart_from_a_run_that_has_none_yet(shi
 
 def test_looking_for_weights_loads_no_torch() -> None:
     code = (
-        f"import sys; sys.path[:] = {sys.path!r}; import telldraw.weights as w; w.shipped(); "
+        f"import sys; sys.path[:] = {sys.path!r}; import telldraw.weights as w; "
+        "[w.card(folder) for folder in w.at_hand().values()]; "
         "assert not {'torch', 'safetensors'} & set(sys.modules), sorted(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

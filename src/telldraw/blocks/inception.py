@@ -3,7 +3,7 @@
 The names of the modules are those of the published weights, so that these load; the layers are written anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class Mixed(nn.Module):
     """Branches side by side on the same map; each is a chain of named convolutions, of which the last may fork."""
 
     def __init__(
-        self, chains: Sequence[Sequence[str | tuple[str, ...]]], pool: str, layers: dict[str, nn.Module]
+        self, chains: Sequence[Sequence[str | tuple[str, ...]]], pool: str, layers: Mapping[str, nn.Module]
     ) -> None:
         """`chains` name the layers of each branch in order; a tuple is a fork. pool: "mean", or "max" with stride 2."""
         super().__init__()
@@ -56,7 +56,11 @@ class Mixed(nn.Module):
         return torch.cat(joined, 1)
 
 
-_ROW, _COLUMN = {"kernel": (1, 7), "padding": (0, 3)}, {"kernel": (7, 1), "padding": (3, 0)}
+def _strip(inputs: int, outputs: int, length: int, *, down: bool) -> Convolution:
+    """A convolution of 1 x length, or of length x 1: together they do the work of a square."""
+    if down:
+        return Convolution(inputs, outputs, (length, 1), padding=(length // 2, 0))
+    return Convolution(inputs, outputs, (1, length), padding=(0, length // 2))
 
 
 def _mixed_35(inputs: int, pooled: int) -> Mixed:
@@ -90,13 +94,13 @@ def _mixed_17(inputs: int, inner: int) -> Mixed:
     layers = {
         "branch1x1": Convolution(inputs, 192, 1),
         "branch7x7_1": Convolution(inputs, inner, 1),
-        "branch7x7_2": Convolution(inner, inner, **_ROW),
-        "branch7x7_3": Convolution(inner, 192, **_COLUMN),
+        "branch7x7_2": _strip(inner, inner, 7, down=False),
+        "branch7x7_3": _strip(inner, 192, 7, down=True),
         "branch7x7dbl_1": Convolution(inputs, inner, 1),
-        "branch7x7dbl_2": Convolution(inner, inner, **_COLUMN),
-        "branch7x7dbl_3": Convolution(inner, inner, **_ROW),
-        "branch7x7dbl_4": Convolution(inner, inner, **_COLUMN),
-        "branch7x7dbl_5": Convolution(inner, 192, **_ROW),
+        "branch7x7dbl_2": _strip(inner, inner, 7, down=True),
+        "branch7x7dbl_3": _strip(inner, inner, 7, down=False),
+        "branch7x7dbl_4": _strip(inner, inner, 7, down=True),
+        "branch7x7dbl_5": _strip(inner, 192, 7, down=False),
         "branch_pool": Convolution(inputs, 192, 1),
     }
     single = [f"branch7x7_{n}" for n in (1, 2, 3)]
@@ -110,8 +114,8 @@ def _to_8(inputs: int) -> Mixed:
         "branch3x3_1": Convolution(inputs, 192, 1),
         "branch3x3_2": Convolution(192, 320, 3, stride=2),
         "branch7x7x3_1": Convolution(inputs, 192, 1),
-        "branch7x7x3_2": Convolution(192, 192, **_ROW),
-        "branch7x7x3_3": Convolution(192, 192, **_COLUMN),
+        "branch7x7x3_2": _strip(192, 192, 7, down=False),
+        "branch7x7x3_3": _strip(192, 192, 7, down=True),
         "branch7x7x3_4": Convolution(192, 192, 3, stride=2),
     }
     return Mixed([("branch3x3_1", "branch3x3_2"), [f"branch7x7x3_{n}" for n in (1, 2, 3, 4)]], "max", layers)
@@ -119,16 +123,15 @@ def _to_8(inputs: int) -> Mixed:
 
 def _mixed_8(inputs: int) -> Mixed:
     """At 8 x 8: Fig. 7."""
-    row, column = {"kernel": (1, 3), "padding": (0, 1)}, {"kernel": (3, 1), "padding": (1, 0)}
     layers = {
         "branch1x1": Convolution(inputs, 320, 1),
         "branch3x3_1": Convolution(inputs, 384, 1),
-        "branch3x3_2a": Convolution(384, 384, **row),
-        "branch3x3_2b": Convolution(384, 384, **column),
+        "branch3x3_2a": _strip(384, 384, 3, down=False),
+        "branch3x3_2b": _strip(384, 384, 3, down=True),
         "branch3x3dbl_1": Convolution(inputs, 448, 1),
         "branch3x3dbl_2": Convolution(448, 384, 3, padding=1),
-        "branch3x3dbl_3a": Convolution(384, 384, **row),
-        "branch3x3dbl_3b": Convolution(384, 384, **column),
+        "branch3x3dbl_3a": _strip(384, 384, 3, down=False),
+        "branch3x3dbl_3b": _strip(384, 384, 3, down=True),
         "branch_pool": Convolution(inputs, 192, 1),
     }
     single = ("branch3x3_1", ("branch3x3_2a", "branch3x3_2b"))

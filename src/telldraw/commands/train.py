@@ -239,7 +239,8 @@ class _Outputs:
         from telldraw import weights
 
         card = {**self.card, "examples": seen}
-        words, dtype = self.dataset.vocabulary, self.options.weights_dtype
+        reads = hasattr(self.options.config, "vocabulary_size")
+        words, dtype = self.dataset.vocabulary if reads else None, self.options.weights_dtype
         weights.save(self.trainer.run / "weights", system, words, card, dtype=dtype, text=_readme(card))
 
     def sheet(self, system: "nn.Module", seen: int) -> None:

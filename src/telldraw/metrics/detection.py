@@ -1,4 +1,4 @@
-"""How good a detector is on true pictures: the ceiling of every score that it gives."""
+"""A detector at work: what it says of drawings, picture by picture, and how good it is on true pictures itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,52 @@ import torch
 from torch import Tensor
 
 from telldraw import pixels
-from telldraw.metrics import scene
+from telldraw.errors import WeightsError
+from telldraw.metrics import AGAINST, scene
 from telldraw.protocols import Detector
 
 _AT_ONCE = 128  # pictures
+COORDINATES = ("x", "y", "depth")
+
+
+@torch.inference_mode()
+def detect(detector: Detector, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """pictures [N, 3, H, W] in [-1, 1] -> named [N, C] bool, position [N, C, K], some pictures at a time."""
+    found = [detector.detect(part) for part in pictures.split(_AT_ONCE)]
+    named = torch.cat([each.probability for each in found]) > scene.THRESHOLD
+    return named, torch.cat([each.position for each in found]).float()
+
+
+class SceneScorer:
+    """GeNeVA's scores as a scorer of `metrics.evaluation`: figures [N] by name (`metrics.METRICS`)."""
+
+    def __init__(self, detector: Detector, axes: Sequence[str]) -> None:
+        """`axes` are the two coordinates in which objects are related, of `COORDINATES`."""
+        self.detector, self.axes = detector, [COORDINATES.index(axis) for axis in axes]
+        self._true: tuple[Tensor, tuple[Tensor, Tensor]] | None = None
+
+    def __call__(self, drawn: Tensor, true: Tensor, objects: Tensor, position: Tensor) -> dict[str, Tensor]:
+        """Compare what is found in `drawn` with what is found in `true`, and with the labels.
+
+        drawn, true [N, 3, H, W] in [-1, 1], objects [N, C], position [N, C, 3] -> figures [N] by name.
+        """
+        if self._true is None or self._true[0] is not true:  # every row of the table has the same true pictures
+            self._true = true, self._look(true)
+        of_true = self._true[1]
+        named, place = of_true if drawn is true else self._look(drawn)
+        figures: dict[str, Tensor] = {}
+        for ending, (there, where) in zip(AGAINST, (of_true, (objects > 0, position[..., self.axes])), strict=True):
+            figures[f"object_precision{ending}"] = scene.precision(named, there)
+            figures[f"object_recall{ending}"] = scene.recall(named, there)
+            figures[f"object_f1{ending}"] = scene.f1(named, there)
+            figures[f"relations{ending}"] = scene.relational_similarity(named, place, there, where)
+        return figures
+
+    def _look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        named, position = detect(self.detector, pictures)
+        if position.shape[2] <= max(self.axes):
+            raise WeightsError(f"the detector does not say {COORDINATES[max(self.axes)]}, by which the data is scored")
+        return named, position[..., self.axes]
 
 
 @dataclass
@@ -47,15 +89,14 @@ def measure(
     device: torch.device | str = "cpu",
 ) -> Quality:
     """Compare a detector with the labels at `rows` of a data set's images [., 3, H, W] uint8, objects and position."""
-    named, places = [], []
+    answers = []
     for at in range(0, len(rows), _AT_ONCE):
         batch = torch.from_numpy(np.stack([images[row] for row in rows[at : at + _AT_ONCE]]))
-        found = detector.detect(pixels.to_float(batch.to(device)))
-        named.append((found.probability > scene.THRESHOLD).cpu())
-        places.append(found.position.float().cpu())
+        answers.append([part.cpu() for part in detect(detector, pixels.to_float(batch.to(device)))])
+    named, places = (torch.cat(parts) for parts in zip(*answers, strict=True))
     index = np.asarray(rows)
     true = torch.from_numpy(objects[index] > 0)
-    return quality(torch.cat(named), torch.cat(places), true, torch.from_numpy(position[index]), classes)
+    return quality(named, places, true, torch.from_numpy(position[index]), classes)
 
 
 def quality(

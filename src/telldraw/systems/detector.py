@@ -23,8 +23,8 @@ halved every 30 passes over the data.
     class weights, no doubled positives, no label smoothing.
 4.  Depth, which has no place in the picture, is read from a second map at the object's cells; its squared error is a
     mean over what is there, times `depth_weight`.
-5.  Pictures may be mirrored, roughened and blurred in training (`mirror`, `noise`, `blur`), because what drawers draw is
-    neither clean nor sharp.
+5.  Pictures may be mirrored, roughened and blurred in training (`mirror`, `noise`, `blur`), because what drawers draw
+    is neither clean nor sharp.
 6.  The weights that detect are a moving average, as those of every system here.
 """
 
@@ -158,8 +158,8 @@ class Maps(nn.Module):
         self.maps = nn.Conv2d(fine, self.objects + self.depths, 1)
         with torch.no_grad():
             self.maps.weight.mul_(0.1)
-            self.maps.bias.fill_(0.5)  # of depth: the middle
-            self.maps.bias[: self.objects] = -8.0  # over some 300 cells: one picture in ten has the object
+            bias: Tensor = nn.init.constant_(self.maps.bias, 0.5)  # type: ignore[arg-type]  # of depth: the middle
+            bias[: self.objects] = -8.0  # over some 300 cells: one picture in ten has the object
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """image [N, 3, H, W] in [-1, 1] -> logits [N, C, h, w], and depth / 2 of each class in each cell, or None."""
@@ -169,7 +169,7 @@ class Maps(nn.Module):
         return maps[:, : self.objects], maps[:, self.objects :] if self.depths else None
 
     def cells(self, position: Tensor, side: int) -> Tensor:
-        """position [N, C, 2 or more] as shares of the picture -> [N, C, 2] column and row in a map `side` cells wide."""
+        """position [N, C, K] as shares of the picture -> [N, C, 2] column and row in a map `side` cells wide."""
         return position[..., :2] * (side - 2 * MARGIN) + MARGIN - 0.5
 
     def read(self, maps: Tensor, depth: Tensor | None) -> Tensor:
