@@ -186,9 +186,6 @@ class Maps(nn.Module):
 class InceptionDetector(nn.Module):
     """The released network; its module names are those of the published weights."""
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, config: Config) -> None:
         super().__init__()
         count, coordinates = config.num_objects, config.coordinates
@@ -196,15 +193,14 @@ class InceptionDetector(nn.Module):
         self.inception3 = Inception(512)
         self.detector = nn.Sequential(nn.Linear(512, 256), nn.Linear(256, count), nn.Sigmoid())
         self.localizer = nn.Sequential(nn.Linear(1024, 512), nn.Linear(512, count * coordinates))
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Detected:
         """image [N, 3, H, W] in [-1, 1], enlarged here."""
         side = self.inception3.side
         large = F.interpolate((image + 1) / 2, (side, side), mode="bilinear", align_corners=False)
+        mean, deviation = (large.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
         # their network takes [0, 1] and applies the change meant for pictures normalised to ImageNet's mean
-        main, aside = self.inception3((large * self.deviation + self.mean - 0.5) / 0.5)
+        main, aside = self.inception3((large * deviation + mean - 0.5) / 0.5)
         position = self.localizer(torch.cat([main, aside], 1)).unflatten(1, self.shape)
         return Detected(self.detector(main).float(), position.float())
 
@@ -318,30 +314,39 @@ def from_published(path: Path) -> System:
     of its last layers. Raises WeightsError, naming what is missing or does not fit.
     """
     state = {name.removeprefix("module."): value for name, value in _published_state(path).items()}
-    # the counters of batch norm came with PyTorch 0.4.1
     try:
         count = len(state["detector.1.bias"])
         coordinates = len(state["localizer.1.bias"]) // count
     except KeyError as error:
         raise WeightsError(f"{path} has no {error.args[0]!r}; is it a detector of GeNeVA's authors?") from None
     try:
-        system = System(replace(PRESETS["inception"], num_objects=count, coordinates=coordinates))
-        missing, unknown = system.network.load_state_dict(state, strict=False)
+        with torch.device("meta"):  # nothing is drawn at random only to be replaced
+            system = System(replace(PRESETS["inception"], num_objects=count, coordinates=coordinates))
+        wanted = system.network.state_dict()
+        for name in wanted:  # PyTorch has counted batches since 0.4.1 only; nothing depends on the number
+            if name.endswith("num_batches_tracked"):
+                state.setdefault(name, torch.zeros((), dtype=torch.long))
+        for what, names in (("lacks", wanted.keys() - state.keys()), ("has the unknown", state.keys() - wanted.keys())):
+            if names:
+                rest = f" and {len(names) - 1} more" if len(names) > 1 else ""
+                raise WeightsError(f"{path} {what} {min(names)!r}{rest}; is it a detector of GeNeVA's authors?")
+        system.network.load_state_dict(state, assign=True)
     except (RuntimeError, TrainingError) as error:
         raise WeightsError(f"{path} does not fit: {str(error).splitlines()[-1].strip()[:200]}") from None
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    for what, names in (("lacks", missing), ("has the unknown", unknown)):
-        if names:
-            raise WeightsError(f"{path} {what} {names[0]!r} and {len(names) - 1} more; is it GeNeVA's detector?")
-    return system.eval()
+    system.weight = torch.full((count,), 1 / count)
+    return system.float().requires_grad_(False).eval()
+
+
+def plain_globals() -> list[Any]:
+    """What `torch.load` must let pass beside tensors: the best F1 in the authors' files may be a NumPy number."""
+    scalar: Any = np.float64(0).__reduce__()[0]
+    return [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, type(np.dtype(np.float64))]
 
 
 def _published_state(path: Path) -> Mapping[str, Tensor]:
-    """The state dict of a checkpoint, whose best F1 may be a NumPy number: a plain value, and the only such thing."""
-    scalar: Any = np.float64(0).__reduce__()[0]
-    plain = [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, type(np.dtype(np.float64))]
+    """The state dict of a checkpoint, read without running anything."""
     try:
-        with torch.serialization.safe_globals(plain):
+        with torch.serialization.safe_globals(plain_globals()):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
