@@ -1,4 +1,4 @@
-"""GeNeVA's scores: closed forms on hand-made scenes, an oracle written with loops and sets, and what must hold always."""
+"""GeNeVA's scores: closed forms on hand-made scenes, an oracle made of loops and sets, and what must hold always."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ scenes = st.integers(1, 6).flatmap(
 def test_all_scores_are_those_of_the_definition(pair: list[Scene]) -> None:
     drawn, true = pair
     wanted = naive(drawn, true)
-    (named, place), (there, where) = tensors(drawn), tensors(true)
+    (named, _), (there, _) = tensors(drawn), tensors(true)
     assert float(scene.precision(named, there)) == pytest.approx(wanted["precision"])
     assert float(scene.recall(named, there)) == pytest.approx(wanted["recall"])
     assert float(scene.f1(named, there)) == pytest.approx(wanted["f1"])

@@ -41,6 +41,7 @@ arrives at the same weights. `telldraw train SYSTEM --help` lists every option w
 
   telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64
   telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64 --max-minutes 9
+  telldraw train detector --data codraw-64.telldraw --preset codraw-small --batch-turns 32 --decay 0.998
 
 systems and their presets:
 """
