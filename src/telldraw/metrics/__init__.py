@@ -1,6 +1,7 @@
 """The table of metrics: what each figure means, its unit, and which way is better. Listing it loads nothing heavy.
 
-A new metric is one function or module here, one line below, and its scorer in `commands/evaluate.py`.
+A new metric is one function or module here, one line below, and its scorer in `commands/evaluate.py`. Each is explained
+in `docs/metrics.md`.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,35 @@ METRICS: dict[str, Entry] = {
     "l1": Entry("Mean absolute error, as a share of the range of a pixel", "", False, "mean of |drawn - true| / 255"),
     "lpips": Entry(
         "Distance of deep features to those of the true next picture", "", False, "Zhang et al., CVPR 2018, version 0.1"
+    ),
+    "lpips_diversity": Entry(
+        "Mean LPIPS among drawings of the same words: how different they are", "", True, "Zhang et al., CVPR 2018"
+    ),
+    "fid": Entry("Fréchet distance of Inception features", "", False, "Heusel et al., NeurIPS 2017, Eq. 6"),
+    "kid": Entry("Squared MMD of Inception features, cubic kernel", "", False, "Bińkowski et al., ICLR 2018"),
+    "inception_score": Entry(
+        "How sure of each drawing, unsure of all together, Inception is", "", True, "Salimans et al., NeurIPS 2016"
+    ),
+    "precision": Entry(
+        "Share of drawings near real pictures, in Inception features", "", True, "Kynkäänniemi et al., NeurIPS 2019"
+    ),
+    "recall": Entry(
+        "Share of real pictures near drawings, in Inception features", "", True, "Kynkäänniemi et al., NeurIPS 2019"
+    ),
+    "frechet_detector": Entry(
+        "Fréchet distance (detector features); not an FID", "", False, "the equation of the FID, other features"
+    ),
+    "kernel_detector": Entry(
+        "Squared MMD, cubic kernel (detector features)", "", False, "the equation of the KID, other features"
+    ),
+    "precision_detector": Entry(
+        "Share of drawings near real pictures (detector features)", "", True, "Kynkäänniemi et al., NeurIPS 2019"
+    ),
+    "recall_detector": Entry(
+        "Share of real pictures near drawings (detector features)", "", True, "Kynkäänniemi et al., NeurIPS 2019"
+    ),
+    "r_precision": Entry(
+        "How often a picture finds its own words among 99 mismatched", "", True, "Xu et al., CVPR 2018, section 4"
     ),
 }
 
