@@ -10,19 +10,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from telldraw import cli, pixels
 from telldraw.commands import compare, distribution
 from telldraw.data.archive import Dataset
 from telldraw.data.pictures import of_split, open_folder, open_pictures
-from telldraw.errors import DataError
+from telldraw.errors import DataError, WeightsError
 from telldraw.metrics.cache import Cache
 from telldraw.metrics.evaluation import evaluate
 from telldraw.metrics.features import Detector
 from telldraw.metrics.inception import Inception
 from telldraw.metrics.lpips import LPIPS, diversity
 from telldraw.metrics.reconstruction import psnr
+from telldraw.text import PADDING, UNKNOWN, Vocabulary
+from telldraw.weights import Loaded
 from test_architecture import help_of, loaded_after
 from test_evaluate import BATCH, FORCED, FREE, Adder
 from test_features import Patches, Toy
@@ -309,7 +311,9 @@ class Truth:
         yield BATCH.image.numpy()
 
 
-def test_the_distribution_of_a_drawer_is_collected_while_it_is_evaluated(tmp_path: Path) -> None:
+def test_the_distribution_of_a_drawer_is_collected_while_it_is_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     eyes = Patches()
     watcher = distribution.Watcher(eyes, Cache(tmp_path), rows=(FREE, FORCED))
     evaluate(Adder(), [BATCH], [], seed=0, watch=watcher.see)
@@ -325,6 +329,36 @@ def test_the_distribution_of_a_drawer_is_collected_while_it_is_evaluated(tmp_pat
     assert list(figures) == [FREE] and eyes.seen == 0  # the true features were kept
     assert figures[FREE]["frechet_detector"]["value"] > 1
     assert json.dumps(found)
+    text = "\n".join(distribution.page(found))
+    assert f"| {FREE} | | |" in text and "| frechet_detector ↓ | " in text and "*6 pictures are few" in text
+    distribution.show(found)
+    shown = capsys.readouterr()
+    assert f"all pictures together, {FORCED}, in the features of patches" in shown.out and "few" in shown.err
+
+
+def loaded(system: nn.Module) -> Loaded:
+    return Loaded("maps", system, Vocabulary((PADDING, UNKNOWN)), {"system": "detector"})
+
+
+def test_evaluation_watches_with_the_eyes_that_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert distribution.watching("none", None, None, "cpu") is None
+    watcher = distribution.watching("detector", None, loaded(Toy()), "cpu")
+    assert watcher is not None and watcher.eyes.name == "detector maps"
+    with pytest.raises(WeightsError, match="name one with --detector"):
+        distribution.watching("detector", None, None, "cpu")
+    with pytest.raises(WeightsError, match="pt_inception.* or use --distribution detector"):
+        distribution.watching("inception", None, loaded(Toy()), "cpu")
+
+
+def test_other_weights_of_a_detector_are_other_eyes() -> None:
+    class Linear(nn.Linear):
+        def features(self, images: Tensor) -> Tensor:
+            return self(images.mean((2, 3)))
+
+    one, other = Linear(3, 2), Linear(3, 2)
+    checksums = [distribution.detector_features(loaded(system)).checksum for system in (one, one, other)]
+    assert checksums[0] == checksums[1] != checksums[2]
 
 
 # --- diversity ----------------------------------------------------------------------------------------------------

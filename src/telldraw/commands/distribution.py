@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from telldraw.commands.table import table
 from telldraw.errors import WeightsError
 from telldraw.metrics import METRICS, ROWS
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 
     from telldraw.metrics.cache import Cache
     from telldraw.metrics.features import Extractor, FeatureSet, Pictures, Settings
+    from telldraw.weights import Loaded
 
 
-def extractor(inception: Path | None, detector: str | None, device: str) -> "Extractor":
+def extractor(
+    inception: Path | None, detector: str | None, device: str, *, otherwise: str = "--detector WEIGHTS"
+) -> "Extractor":
     """Inception with the weights of a path or of torch's cache, or a detector if its weights are named.
 
-    Raises WeightsError saying which file is needed, from where, and what can be had without it.
+    Raises WeightsError saying which file is needed, from where, and which flag (`otherwise`) does without it.
     """
     if detector is not None:
         return _detector(detector, device)
@@ -30,23 +34,43 @@ def extractor(inception: Path | None, detector: str | None, device: str) -> "Ext
         return network.load(inception, device)
     except WeightsError as error:
         raise WeightsError(
-            f"{error}; name the file with --inception, or use --detector WEIGHTS for a Fréchet distance in the "
-            "features of a telldraw detector, which is not the FID"
+            f"{error}; name the file with --inception, or use {otherwise} for a Fréchet distance in the features of a "
+            "telldraw detector, which is not the FID"
         ) from None
 
 
 def _detector(given: str, device: str) -> "Extractor":
+    from telldraw import weights
+
+    return detector_features(weights.load(weights.find(given), device))
+
+
+def detector_features(loaded: "Loaded") -> "Extractor":
+    """A detector that is loaded, as an extractor. Raises WeightsError when it gives no features."""
     import hashlib
 
-    from telldraw import weights
     from telldraw.metrics.features import of_detector
 
-    folder = weights.find(given)
-    loaded = weights.load(folder, device)
     checksum = hashlib.sha256()
-    for file in sorted(folder.glob("model*.safetensors")):
-        checksum.update(file.read_bytes())
+    for name, tensor in sorted(loaded.system.state_dict().items()):
+        checksum.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return of_detector(loaded.system, loaded.name, checksum.hexdigest())
+
+
+def watching(kind: str, inception: Path | None, detector: "Loaded | None", device: str) -> "Watcher | None":
+    """What `telldraw evaluate` gives to its drawer: none, or in the features of `inception`, or of the `detector`.
+
+    Raises WeightsError when the weights for that are missing.
+    """
+    if kind == "none":
+        return None
+    if kind == "detector":
+        if detector is None:
+            raise WeightsError("--distribution detector needs a detector of this data set; name one with --detector")
+        eyes = detector_features(detector)
+    else:
+        eyes = extractor(inception, None, device, otherwise="--distribution detector")
+    return Watcher(eyes, cache(None, keep=True), device=device)
 
 
 def cache(folder: Path | None, *, keep: bool) -> "Cache":
@@ -126,3 +150,20 @@ def rows(figures: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
         value = f"{figure['value']:.4g}{spread}{unit}"
         found.append((f"{name} {'↑' if entry.higher_is_better else '↓'}", value, entry.summary))
     return found
+
+
+def page(found: dict[str, Any]) -> list[str]:
+    """What a `Watcher` reports, as lines of a page."""
+    lines = [f"Of all pictures together, in the features of {found['features']['extractor']}:", ""]
+    for row, figures in found["figures"].items():
+        lines += [f"| {row} | | |", "| --- | --- | --- |", *(f"| {' | '.join(cells)} |" for cells in rows(figures)), ""]
+    return lines + [f"*{sentence}*" for sentence in found["warnings"]]
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print it."""
+    for row, figures in found["figures"].items():
+        print(f"all pictures together, {row}, in the features of {found['features']['extractor']}")
+        print(table(("figure", "value", "what it is"), rows(figures)))
+    for sentence in found["warnings"]:
+        warn(sentence)

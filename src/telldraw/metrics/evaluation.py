@@ -104,7 +104,7 @@ def evaluate(
     seed: int,
     losses: Callable[[Dialogues], dict[str, Tensor]] | None = None,
     progress: Callable[[int], None] = lambda dialogues: None,
-    watch: Callable[[str, Tensor], None] = lambda row, pictures: None,
+    watch: Callable[[str, Tensor], None] | None = None,
 ) -> Measured:
     """Draw and score every dialogue of `batches` (uint8 pictures, as the loader gives them).
 
@@ -127,7 +127,8 @@ def evaluate(
         copied = batch.previous(batch.image, batch.background)
         shown = (_as_saved(free), _as_saved(forced), copied, batch.background.expand_as(batch.image), batch.image)
         for row, pictures in zip(ROWS, shown, strict=True):
-            watch(row, pictures)
+            if watch is not None:
+                watch(row, pictures)
             for scorer in scorers:
                 for metric, values in scorer(pictures, batch.image, batch.objects, batch.position).items():
                     measured.values[row].setdefault(metric, []).append(values.cpu())
