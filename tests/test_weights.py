@@ -249,6 +249,31 @@ def test_weights_are_found_by_name_by_folder_and_by_run(
     assert weights.find("geneva-a") == Path("geneva-a"), "a folder comes before a shipped name"
 
 
+def test_weights_beside_the_package_are_found_before_those_in_it(
+    shipped: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout, here = tmp_path / "checkout", tmp_path / "here"
+    monkeypatch.setattr(weights, "CHECKOUT", checkout)
+    shutil.copytree(folder, checkout / "weights" / "geneva-a")
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert weights.find("geneva-a") == shipped / "geneva-a", "a folder weights counts in a checkout alone"
+    (checkout / "pyproject.toml").write_text("")
+    assert weights.find("geneva-a") == checkout / "weights" / "geneva-a"
+    shutil.copytree(folder, here / "weights" / "geneva-c")
+    assert list(weights.at_hand()) == ["geneva-a", "geneva-b", "geneva-c"]
+    assert weights.at_hand()["geneva-c"] == weights.find("geneva-c") == Path("weights/geneva-c")
+
+
+def test_figures_are_noted_in_the_card_and_nothing_else_changes(folder: Path, original: Any) -> None:
+    before = weights.card(folder)
+    weights.note(folder, {"test": {"F1": 0.5}})
+    assert weights.card(folder) == before | {"figures": {"test": {"F1": 0.5}}}
+    assert torch.equal(picture(weights.load(folder).system), picture(original))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.note(folder.parent / "nowhere", {})
+
+
 def test_an_unknown_name_lists_what_there_is(shipped: Path) -> None:
     with pytest.raises(WeightsError, match="'nobody'.*geneva-a, geneva-b"):
         weights.find("nobody")
