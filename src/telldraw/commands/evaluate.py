@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -18,6 +18,7 @@ from telldraw.errors import DataError, TelldrawError, WeightsError
 
 if TYPE_CHECKING:
     from telldraw.batches import Dialogues, Facts
+    from telldraw.commands.distribution import Watcher
     from telldraw.data.archive import Dataset
     from telldraw.metrics.evaluation import Measured, Scorer
     from telldraw.weights import Loaded
@@ -45,6 +46,11 @@ class Options:
     detector: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
     """What names and locates the objects: a run, weights, a checkpoint of GeNeVA's authors (.pth), or none. By default
     the detector at hand for this data set."""
+    distribution: Literal["none", "inception", "detector"] = "none"
+    """Also measure all drawings together: FID and its kin in Inception's features, or the same equations under other
+    names in the detector's (docs/metrics.md)."""
+    inception: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Weights of the FID's network; by default looked for in torch's cache."""
     into_card: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Write the main figures into the card of the weights, where `telldraw weights` shows them."""
     batch_size: int = 32
@@ -61,7 +67,7 @@ def run(argv: list[str]) -> None:
     for flag, value in (("--batch-size", options.batch_size), ("--limit", options.limit)):
         if value is not None and value < 1:
             raise TelldrawError(f"{flag} {value}: at least 1 is needed")
-    from telldraw.commands import detection  # here and below: see the first lines
+    from telldraw.commands import detection, distribution  # here and below: see the first lines
     from telldraw.weights import find, note
 
     published = options.weights.endswith(".pth")
@@ -73,9 +79,14 @@ def run(argv: list[str]) -> None:
         return
     loaded = _load(folder, options, dataset.facts)
     detector = detection.chosen(options.detector, dataset.facts, options.device)
-    measured, why_no_losses = _measure(loaded, dataset, detector, options)
+    watcher = distribution.watching(options.distribution, options.inception, detector, options.device)
+    measured, why_no_losses = _measure(loaded, dataset, detector, watcher, options)
     report = _report(loaded, dataset, measured, why_no_losses, options, argv)
     report["detector"], report["note"] = detection.about(detector, dataset.facts)
+    if watcher is not None:
+        from telldraw.data.pictures import of_split
+
+        report["distribution"] = watcher.report(of_split(dataset, options.split, options.limit), seed=options.seed)
 
     from telldraw.commands import report as writing
 
@@ -132,7 +143,7 @@ def _load(folder: Path, options: Options, facts: "Facts") -> "Loaded":
 
 
 def _measure(
-    loaded: "Loaded", dataset: "Dataset", detector: "Loaded | None", options: Options
+    loaded: "Loaded", dataset: "Dataset", detector: "Loaded | None", watcher: "Watcher | None", options: Options
 ) -> tuple["Measured", str]:
     """One pass over the split with a progress bar, and the reason why there are no losses, if so."""
     from rich.console import Console
@@ -152,6 +163,7 @@ def _measure(
             seed=options.seed,
             losses=losses,
             progress=lambda done: progress.update(task, completed=done),
+            watch=watcher.see if watcher else None,
         )
     return measured, why
 

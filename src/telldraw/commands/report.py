@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from telldraw.commands import distribution
 from telldraw.errors import TelldrawError
 from telldraw.metrics import METRICS, ROWS
 
@@ -105,6 +106,8 @@ def markdown(report: dict[str, Any]) -> str:
             for row, scores in report["scores"].items()
         ]
         lines += [*_rows(["pictures", *(heading for _, _, heading in heads)], cells), ""]
+    if "distribution" in report:
+        lines += ["## All pictures together", "", *distribution.page(report["distribution"]), ""]
     lines += ["*all*: every turn. *last*: each dialogue's own last turn.", ""]
     lines += [f"- {row}: {meaning}." for row, meaning in ROWS.items() if row in report["scores"]]
     lines += ["", *_rows(("", ""), facts(report))]
@@ -166,6 +169,8 @@ def show(report: dict[str, Any]) -> None:
                 for row, scores in report["scores"].items()
             ]
             printed(f"{group}, {meaning}", ["pictures", *(heading for _, heading in chosen)], rows)
+    if "distribution" in report:
+        distribution.show(report["distribution"])
     if published := beside_published(report):
         printed("beside the published figures, in percent", _HEADS[:-1], [row[:-1] for row in published])
         console.print(f"{_how_read(report)} Sources are in evaluation.md.", soft_wrap=True, highlight=False)

@@ -161,11 +161,15 @@ class Maps(nn.Module):
             bias: Tensor = nn.init.constant_(self.maps.bias, 0.5)  # type: ignore[arg-type]  # of depth: the middle
             bias[: self.objects] = -8.0  # over some 300 cells: one picture in ten has the object
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
-        """image [N, 3, H, W] in [-1, 1] -> logits [N, C, h, w], and depth / 2 of each class in each cell, or None."""
+    def look(self, image: Tensor) -> Tensor:
+        """image [N, 3, H, W] in [-1, 1] -> the map that those of the classes are read from, [N, D, h, w]."""
         fine = self.stem(image.contiguous(memory_format=torch.channels_last))
         wide = F.interpolate(self.context(fine), scale_factor=2, mode="nearest")
-        maps = self.maps(self.join(fine + wide)).float()
+        return self.join(fine + wide)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """image [N, 3, H, W] in [-1, 1] -> logits [N, C, h, w], and depth / 2 of each class in each cell, or None."""
+        maps = self.maps(self.look(image)).float()
         return maps[:, : self.objects], maps[:, self.objects :] if self.depths else None
 
     def cells(self, position: Tensor, side: int) -> Tensor:
@@ -194,15 +198,19 @@ class InceptionDetector(nn.Module):
         self.detector = nn.Sequential(nn.Linear(512, 256), nn.Linear(256, count), nn.Sigmoid())
         self.localizer = nn.Sequential(nn.Linear(1024, 512), nn.Linear(512, count * coordinates))
 
-    def forward(self, image: Tensor) -> Detected:
-        """image [N, 3, H, W] in [-1, 1], enlarged here."""
+    def look(self, image: Tensor) -> Tensor:
+        """image [N, 3, H, W] in [-1, 1], enlarged here -> what both heads read, [N, 1024]."""
         side = self.inception3.side
         large = F.interpolate((image + 1) / 2, (side, side), mode="bilinear", align_corners=False)
         mean, deviation = (large.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
         # their network takes [0, 1] and applies the change meant for pictures normalised to ImageNet's mean
-        main, aside = self.inception3((large * deviation + mean - 0.5) / 0.5)
-        position = self.localizer(torch.cat([main, aside], 1)).unflatten(1, self.shape)
-        return Detected(self.detector(main).float(), position.float())
+        return torch.cat(self.inception3((large * deviation + mean - 0.5) / 0.5), 1)
+
+    def forward(self, image: Tensor) -> Detected:
+        """image [N, 3, H, W] in [-1, 1] -> what is in each, and where."""
+        seen = self.look(image)
+        position = self.localizer(seen).unflatten(1, self.shape)
+        return Detected(self.detector(seen[:, :512]).float(), position.float())
 
 
 class System(nn.Module):
@@ -224,6 +232,11 @@ class System(nn.Module):
             return self.network(images)
         maps, depth = self.network(images)
         return Detected(maps.flatten(2).logsumexp(2).sigmoid(), self.network.read(maps, depth))
+
+    def features(self, images: Tensor) -> Tensor:
+        """images [N, 3, H, W] in [-1, 1] -> [N, D], what the heads read, averaged over the picture."""
+        seen = self.network.look(images)
+        return seen.mean((2, 3)) if seen.dim() == 4 else seen
 
     def optimizers(self) -> dict[str, Optimizer]:
         """One Adam."""
