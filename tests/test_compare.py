@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from telldraw import cli, pixels
+from telldraw import cli, pixels, systems
+from telldraw import weights as weights_folder
 from telldraw.commands import compare, distribution
 from telldraw.data.archive import Dataset
 from telldraw.data.pictures import of_split, open_folder, open_pictures
@@ -349,6 +350,27 @@ def test_evaluation_watches_with_the_eyes_that_are_asked_for(tmp_path: Path, mon
         distribution.watching("detector", None, None, "cpu")
     with pytest.raises(WeightsError, match="pt_inception.* or use --distribution detector"):
         distribution.watching("inception", None, loaded(Toy()), "cpu")
+
+
+def test_evaluate_reports_the_distribution_of_what_was_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_evaluate import CLASSES, prepared
+
+    monkeypatch.setenv("TELLDRAW_CACHE", str(tmp_path / "cache"))
+    data = prepared(tmp_path / "small.telldraw")
+    facts = Dataset.open(data).facts
+    for name, kind in (("drawer", "geneva"), ("eyes", "detector")):
+        module = systems.load(kind)
+        card = {"system": kind, "name": name, "classes": list(CLASSES)}
+        weights_folder.save(tmp_path / name, module.build(module.PRESETS["tiny"], facts), facts.vocabulary, card)
+    argv = ["evaluate", str(tmp_path / "drawer"), "--data", str(data), "--detector", str(tmp_path / "eyes")]
+    assert cli.main([*argv, "--distribution", "detector", "--out", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out" / "evaluation.json").read_text())["distribution"]
+    assert report["figures"][FREE].keys() == {f"{n}_detector" for n in ("frechet", "kernel", "precision", "recall")}
+    assert report["features"]["extractor"] == "detector eyes"
+    assert "frechet_detector" in capsys.readouterr().out
+    assert "frechet_detector" in (tmp_path / "out" / "evaluation.md").read_text()
 
 
 def test_other_weights_of_a_detector_are_other_eyes() -> None:

@@ -294,6 +294,9 @@ class Spy:
     def apply(self, *names: str, clip_norm: float | None = None) -> None:
         pass
 
+    def rate(self, name: str, factor: float) -> None:
+        pass
+
     def record(self, **values: Any) -> None:
         self.noted.update({name: torch.as_tensor(value).detach() for name, value in values.items()})
 

@@ -41,6 +41,7 @@ arrives at the same weights. `telldraw train SYSTEM --help` lists every option w
 
   telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64
   telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64 --max-minutes 9
+  telldraw train detector --data codraw-64.telldraw --preset codraw-small --batch-turns 32 --decay 0.998
 
 systems and their presets:
 """
@@ -71,7 +72,7 @@ class Options(Generic[SystemConfig]):
     weights_dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     """How the weights that draw are written."""
     sheet_dialogues: int = 6
-    """Validation dialogues on the sample sheet."""
+    """Validation dialogues on the sample sheet (of a drawer every turn, of a detector the last)."""
     schedule: Annotated[Schedule, tyro.conf.arg(name="")] = field(default_factory=Schedule)
     """How long, and how often."""
 
@@ -239,20 +240,23 @@ class _Outputs:
         from telldraw import weights
 
         card = {**self.card, "examples": seen}
-        words, dtype = self.dataset.vocabulary, self.options.weights_dtype
+        reads = hasattr(self.options.config, "vocabulary_size")
+        words, dtype = self.dataset.vocabulary if reads else None, self.options.weights_dtype
         weights.save(self.trainer.run / "weights", system, words, card, dtype=dtype, text=_readme(card))
 
     def sheet(self, system: "nn.Module", seen: int) -> None:
-        """Draw the same validation dialogues, each from the empty canvas, under the true ones."""
+        """Show what the system does with the same validation dialogues, in the way that suits what it can do."""
         import numpy as np
 
         from telldraw.commands import sheets
         from telldraw.drawing.sheet import contact_sheet
 
-        drawer: Any = system
-        sheet = contact_sheet(sheets.strips(drawer, self.dataset, self.dialogues, device=self.trainer.device))
+        show = sheets.of(SYSTEMS[self.card["system"]].capabilities)
+        sheet = contact_sheet(show(system, self.dataset, self.dialogues, device=self.trainer.device))
         sheet.save(self.folder / f"{seen:010d}.png")
         self.log.picture("sheet", seen, np.asarray(sheet))
+        for figure in sheets.figures(system, self.dataset, device=self.trainer.device):
+            self.log.note(f"{seen:,} examples: {figure}")
 
 
 def _readme(card: dict[str, Any]) -> str:

@@ -18,6 +18,10 @@ class Entry:
     higher_is_better: bool
     source: str
     """Where the definition comes from."""
+    heading: str = ""
+    """Short name for the head of a column; the metric's own in capitals unless given."""
+    group: str = "distance to the true pictures"
+    """Metrics of one group stand in one table."""
 
 
 METRICS: dict[str, Entry] = {
@@ -60,10 +64,26 @@ METRICS: dict[str, Entry] = {
     ),
 }
 
+_OBJECTS, _RELATIONS = "El-Nouby et al., ICCV 2019, and their released code", "El-Nouby et al., ICCV 2019, section 4.2"
+AGAINST = {"": "what the detector finds in the true pictures", "_labels": "the true labels"}
+"""What is found in a drawing is compared with two things; the ending of a metric's name says with which."""
+METRICS |= {
+    f"{name}{ending}": Entry(summary, "", True, source, heading, f"objects and relations, against {truth}")
+    for ending, truth in AGAINST.items()
+    for name, heading, summary, source in (
+        ("object_precision", "P", "Of the objects found in a drawing, the share that should be there", _OBJECTS),
+        ("object_recall", "R", "Of the objects that should be there, the share that is found", _OBJECTS),
+        ("object_f1", "F1 samples", "F1 of each drawing, averaged over drawings", _OBJECTS),
+        ("object_f1_harmonic", "F1 harmonic", "Harmonic mean of the averages of P and R: GeNeVA's F1", _OBJECTS),
+        ("relations", "RSIM", "Relational similarity: share of right relations, times recall", _RELATIONS),
+    )
+}
+
 ROWS = {
     "free-running": "each turn repaints the drawer's own last canvas: what a user sees",
     "teacher-forced": "each turn repaints the true canvas before it: errors do not add up",
     "copy the previous true canvas": "no drawer: the true canvas before the turn, as if the instruction was ignored",
     "background only": "no drawer: the canvas before the first turn",
+    "true pictures": "no drawer: the true picture itself, the ceiling of every score",
 }
 """What is scored, in the order of the table, and what that means."""

@@ -125,7 +125,7 @@ def evaluate(
         measured.seconds += _now(batch.image) - began
         forced = draw(system, batch, turns, teacher=True)
         copied = batch.previous(batch.image, batch.background)
-        shown = (_as_saved(free), _as_saved(forced), copied, batch.background.expand_as(batch.image))
+        shown = (_as_saved(free), _as_saved(forced), copied, batch.background.expand_as(batch.image), batch.image)
         for row, pictures in zip(ROWS, shown, strict=True):
             if watch is not None:
                 watch(row, pictures)
