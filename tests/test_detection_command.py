@@ -200,3 +200,26 @@ def test_names_do_not_cover_each_other_or_leave_the_picture() -> None:
 def test_a_crowd_of_marks_fits_somehow() -> None:
     marks = [Mark(0.5, 0.5, Kind.FALSE, f"object {number}") for number in range(80)]
     assert marked(Image.new("RGB", (64, 64)), marks).size == (64, 64)
+
+
+# --- beginning with weights ---------------------------------------------------------------------------------------
+
+
+def test_a_run_begins_with_given_weights(run: Path, prepared: Path, tmp_path: Path) -> None:
+    flags = ["--data", str(prepared), "--preset", "tiny", "--batch-size", "4", "--examples", "4", "--config.rate", "0"]
+    training.run(["detector", *flags, "--start-from", str(run), "--out", "again", "--weights-dtype", "float32"])
+    before, after = weights.load(run / "weights").system, weights.load(Path("again/weights")).system
+    for (name, value), other in zip(after.named_parameters(), before.parameters(), strict=True):
+        assert torch.equal(value, other), name
+    with pytest.raises(TrainingError, match="other settings.*start_from"):
+        training.run(["detector", *flags, "--out", "again"])
+
+
+def test_weights_to_begin_with_have_to_fit(run: Path, drawer: Path, prepared: Path) -> None:
+    flags = ["detector", "--data", str(prepared), "--preset", "tiny", "--out", "new", "--batch-size", "4"]
+    with pytest.raises(TrainingError, match="--start-from .*does not fit.*size mismatch"):
+        training.run([*flags, "--start-from", str(run), "--config.channels", "8", "24"])
+    with pytest.raises(TrainingError, match="--start-from .*another system"):
+        training.run([*flags, "--start-from", str(drawer)])
+    with pytest.raises(WeightsError, match="no weights named 'nobody'"):
+        training.run([*flags, "--start-from", "nobody"])
