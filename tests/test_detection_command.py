@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from telldraw import systems, weights
+from telldraw.commands import detection, sheets
 from telldraw.commands import evaluate as evaluating
-from telldraw.commands import sheets
 from telldraw.commands import train as training
 from telldraw.commands import weights as listing
 from telldraw.commands.report import beside_published
@@ -134,6 +134,17 @@ def test_the_page_has_the_published_rows_with_their_sources(run: Path, drawer: P
     page = Path("out/evaluation.md").read_text()
     assert "LatteGAN" in page and "Matsumori" in page and "harmonic" in page and "ceiling" in page
     assert "x and depth" in page and "not exactly comparable" in page
+
+
+def test_the_authors_detector_is_said_to_be_theirs(prepared: Path) -> None:
+    detector: Any = systems.load("detector")
+    with torch.device("meta"):
+        system = detector.System(detector.PRESETS["inception"])
+    facts = Dataset.open(prepared).facts
+    loaded = weights.Loaded("codraw_best", system, facts.vocabulary, {"system": "detector", "published": True})
+    found, sentence = detection.about(loaded, facts)
+    assert found == {"name": "codraw_best", "network": "inception", "weights": 26_546_376}
+    assert "GeNeVA's authors" in sentence and "32x32" in sentence
 
 
 def test_without_a_detector_the_report_says_how_to_get_one(

@@ -133,6 +133,17 @@ def test_the_weight_of_inceptions_position_error_grows_with_the_batch(monkeypatc
     assert float(found[1]["objects"]) == pytest.approx(float(found[0]["objects"]))
 
 
+def test_the_released_network_trains() -> None:
+    torch.manual_seed(0)
+    config = replace(detector.PRESETS["inception"], resolution=32, halve_every=0)
+    system = detector.build(config, facts(shares=(0.5, 0.25, 0.25)))
+    update = Update(system.optimizers())
+    system.train().training_step(squares(2), update)
+    assert set(update.losses) == {"objects", "position"}
+    assert all(bool(value.isfinite()) for value in update.losses.values())
+    assert all(bool(weight.isfinite().all()) for weight in system.parameters())
+
+
 # --- what maps say ------------------------------------------------------------------------------------------------
 
 
