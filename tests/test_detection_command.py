@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from telldraw import systems, weights
+from telldraw.commands import detection, sheets
 from telldraw.commands import evaluate as evaluating
-from telldraw.commands import sheets
 from telldraw.commands import train as training
 from telldraw.commands import weights as listing
 from telldraw.commands.report import beside_published
@@ -136,6 +136,17 @@ def test_the_page_has_the_published_rows_with_their_sources(run: Path, drawer: P
     assert "x and depth" in page and "not exactly comparable" in page
 
 
+def test_the_authors_detector_is_said_to_be_theirs(prepared: Path) -> None:
+    detector: Any = systems.load("detector")
+    with torch.device("meta"):
+        system = detector.System(detector.PRESETS["inception"])
+    facts = Dataset.open(prepared).facts
+    loaded = weights.Loaded("codraw_best", system, facts.vocabulary, {"system": "detector", "published": True})
+    found, sentence = detection.about(loaded, facts)
+    assert found == {"name": "codraw_best", "network": "inception", "weights": 26_546_376}
+    assert "GeNeVA's authors" in sentence and "32x32" in sentence
+
+
 def test_without_a_detector_the_report_says_how_to_get_one(
     drawer: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,3 +211,26 @@ def test_names_do_not_cover_each_other_or_leave_the_picture() -> None:
 def test_a_crowd_of_marks_fits_somehow() -> None:
     marks = [Mark(0.5, 0.5, Kind.FALSE, f"object {number}") for number in range(80)]
     assert marked(Image.new("RGB", (64, 64)), marks).size == (64, 64)
+
+
+# --- beginning with weights ---------------------------------------------------------------------------------------
+
+
+def test_a_run_begins_with_given_weights(run: Path, prepared: Path, tmp_path: Path) -> None:
+    flags = ["--data", str(prepared), "--preset", "tiny", "--batch-size", "4", "--examples", "4", "--config.rate", "0"]
+    training.run(["detector", *flags, "--start-from", str(run), "--out", "again", "--weights-dtype", "float32"])
+    before, after = weights.load(run / "weights").system, weights.load(Path("again/weights")).system
+    for (name, value), other in zip(after.named_parameters(), before.parameters(), strict=True):
+        assert torch.equal(value, other), name
+    with pytest.raises(TrainingError, match="other settings.*start_from"):
+        training.run(["detector", *flags, "--out", "again"])
+
+
+def test_weights_to_begin_with_have_to_fit(run: Path, drawer: Path, prepared: Path) -> None:
+    flags = ["detector", "--data", str(prepared), "--preset", "tiny", "--out", "new", "--batch-size", "4"]
+    with pytest.raises(TrainingError, match="--start-from .*does not fit.*size mismatch"):
+        training.run([*flags, "--start-from", str(run), "--config.channels", "8", "24"])
+    with pytest.raises(TrainingError, match="--start-from .*another system"):
+        training.run([*flags, "--start-from", str(drawer)])
+    with pytest.raises(WeightsError, match="no weights named 'nobody'"):
+        training.run([*flags, "--start-from", "nobody"])

@@ -133,6 +133,17 @@ def test_the_weight_of_inceptions_position_error_grows_with_the_batch(monkeypatc
     assert float(found[1]["objects"]) == pytest.approx(float(found[0]["objects"]))
 
 
+def test_the_released_network_trains() -> None:
+    torch.manual_seed(0)
+    config = replace(detector.PRESETS["inception"], resolution=32, halve_every=0)
+    system = detector.build(config, facts(shares=(0.5, 0.25, 0.25)))
+    update = Update(system.optimizers())
+    system.train().training_step(squares(2), update)
+    assert set(update.losses) == {"objects", "position"}
+    assert all(bool(value.isfinite()) for value in update.losses.values())
+    assert all(bool(weight.isfinite().all()) for weight in system.parameters())
+
+
 # --- what maps say ------------------------------------------------------------------------------------------------
 
 
@@ -146,12 +157,24 @@ def test_a_peak_is_read_where_it_is_in_the_pictures_coordinates() -> None:
 
 
 def test_mirroring_takes_the_labels_along() -> None:
-    system = detector.System(replace(detector.PRESETS["tiny"], num_objects=3, mirror=1.0, noise=0.0, blur=0.0))
+    system = detector.System(
+        replace(detector.PRESETS["tiny"], num_objects=3, mirror=1.0, noise=0.0, blur=0.0, tint=0.0)
+    )
     batch = squares(4)
     image, _, position = system._varied(batch)
     assert torch.equal(image, batch.image.flip(3))
     torch.testing.assert_close(position[..., 0], 1 - batch.position[..., 0])
     assert torch.equal(position[..., 1:], batch.position[..., 1:])
+
+
+def test_a_tint_changes_each_channel_of_each_picture_alike_everywhere() -> None:
+    config = replace(detector.PRESETS["tiny"], num_objects=3, mirror=0.0, noise=0.0, blur=0.0, tint=0.2)
+    batch = squares(8)
+    image, objects, position = detector.System(config)._varied(batch._replace(image=torch.full((8, 3, 32, 32), 0.25)))
+    assert torch.equal(objects, batch.objects) and torch.equal(position, batch.position)
+    levels = image.flatten(2)
+    assert bool((levels == levels[..., :1]).all()) and len(levels[..., 0].unique()) == 24
+    assert bool(((levels - 0.25).abs() <= 0.2 * 1.25 + 1e-6).all())
 
 
 def test_without_variation_a_batch_stays_as_it_is() -> None:
@@ -187,7 +210,7 @@ def squares(count: int, seed: int = 0) -> Dialogues:
 
 def test_it_learns_to_name_and_to_locate_squares() -> None:
     torch.manual_seed(0)
-    config = replace(detector.PRESETS["tiny"], mirror=0.0, noise=0.05, blur=0.0, rate=1e-2)
+    config = replace(detector.PRESETS["tiny"], mirror=0.0, noise=0.05, blur=0.0, tint=0.0, rate=1e-2)
     system = detector.build(config, facts(axes=("x", "depth")))
     update = Update(system.optimizers())
     system.train()

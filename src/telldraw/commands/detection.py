@@ -95,7 +95,10 @@ def about(loaded: "Loaded | None", facts: "Facts") -> tuple[dict[str, Any] | Non
         return None, sentence
     config: Any = loaded.system.config
     if loaded.card.get("published"):
-        sentence = "The detector is the one of GeNeVA's authors, as in the published rows."
+        sentence = (
+            "The detector is the one of GeNeVA's authors, as in the published rows, which are of pictures of 128x128; "
+            f"these are of {side}."
+        )
     else:
         sentence = (
             "The published rows were scored by another detector, Inception-v3 at 299 pixels on pictures of 128x128, "

@@ -59,6 +59,8 @@ class Options(Generic[SystemConfig]):
     """Where the settings start from."""
     out: Path | None = None
     """Folder of the run; `runs/SYSTEM-PRESET` unless given. If it holds a run, that run goes on."""
+    start_from: str | None = None
+    """Weights of the same system and sizes to begin with (a run, a folder or a name), instead of random ones."""
     batch_size: int = 16
     """Examples (dialogues) in a batch; GeNeVA's paper has 32."""
     batch_turns: int | None = None
@@ -169,6 +171,8 @@ def _trainer(module: Any, options: Any, dataset: "Dataset", run_folder: Path, de
 
     torch.manual_seed(options.seed)
     system = module.build(options.config, dataset.facts)
+    if options.start_from is not None:
+        _begin_with(system, options.start_from)
     whole = not getattr(options.config, "iterative", True)
     loader = Loader(
         dataset,
@@ -182,6 +186,20 @@ def _trainer(module: Any, options: Any, dataset: "Dataset", run_folder: Path, de
     # with shapes that stay, the best plan for each convolution is worth a search
     torch.backends.cudnn.benchmark = options.batch_turns is not None
     return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
+
+
+def _begin_with(system: "nn.Module", given: str) -> None:
+    """Fill a new system with what is in a weights folder; parts that only training needs stay random."""
+    from telldraw import weights
+
+    loaded = weights.load(weights.find(given)).system
+    try:
+        missing, unknown = system.load_state_dict(loaded.state_dict(), strict=False)
+    except RuntimeError as error:
+        raise TrainingError(f"--start-from {given} does not fit: {str(error).splitlines()[-1].strip()[:200]}") from None
+    parts = tuple(f"{name}." for name in loaded.training_only)  # type: ignore[union-attr]
+    if unknown or any(not name.startswith(parts) for name in missing):
+        raise TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
 
 
 def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset: "Dataset") -> None:
@@ -330,6 +348,7 @@ def _compared(folder: Path, name: str, options: Any, dataset: "Dataset") -> dict
     asked: dict[str, Any] = {
         "system": name,
         "preset": options.preset,
+        "start_from": options.start_from,
         "config": {key: _plain(value) for key, value in asdict(options.config).items()},
         "data": dataset.facts.name,
         "dialogues": len(dataset.splits["train"]),

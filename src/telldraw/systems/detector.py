@@ -23,8 +23,8 @@ halved every 30 passes over the data.
     class weights, no doubled positives, no label smoothing.
 4.  Depth, which has no place in the picture, is read from a second map at the object's cells; its squared error is a
     mean over what is there, times `depth_weight`.
-5.  Pictures may be mirrored, roughened and blurred in training (`mirror`, `noise`, `blur`), because what drawers draw
-    is neither clean nor sharp.
+5.  Pictures may be mirrored, roughened, blurred and tinted in training (`mirror`, `noise`, `blur`, `tint`), because
+    what drawers draw is neither clean nor sharp, and its colours drift.
 6.  The weights that detect are a moving average, as those of every system here.
 """
 
@@ -77,6 +77,8 @@ class Config:
     """Largest standard deviation of noise added to a picture in training, in units of [-1, 1]; each has its own."""
     blur: float = 0.0
     """Probability that a picture is blurred in training, to a random degree, at most by a 1-2-1 window twice."""
+    tint: float = 0.0
+    """Largest change of the contrast and of the brightness of each channel of a picture in training."""
     position_weight: float = 1e-4
     """inception: weight of the squared error of coordinates, summed over the batch."""
     positive_weight: float = 2.0
@@ -104,16 +106,23 @@ class Config:
 
 PRESETS = {
     # For two cores: half an hour. Clip-art may be mirrored, the owners' tool does so too.
-    "codraw-small": Config(mirror=0.5, noise=0.1, blur=0.25, rate=2e-3, halve_every=1200),
+    "codraw-small": Config(mirror=0.5, noise=0.1, blur=0.25, tint=0.2, rate=2e-3, halve_every=1200),
     # Rendered scenes are lit from one side and are not mirrored.
-    "iclevr-small": Config(coordinates=2, num_objects=24, noise=0.1, blur=0.25, rate=2e-3, halve_every=600),
+    "iclevr-small": Config(coordinates=2, num_objects=24, noise=0.1, blur=0.25, tint=0.2, rate=2e-3, halve_every=600),
     # One halving more for 128 pixels: the same maps.
     "codraw-128-small": Config(
-        resolution=128, channels=(24, 48, 96, 160), mirror=0.5, noise=0.1, blur=0.25, rate=2e-3, halve_every=1200
+        resolution=128,
+        channels=(24, 48, 96, 160),
+        mirror=0.5,
+        noise=0.1,
+        blur=0.25,
+        tint=0.2,
+        rate=2e-3,
+        halve_every=1200,
     ),
     # As released, for CoDraw at batches of 128 pictures: 266 of them make a pass over the data.
     "inception": Config(network="inception", resolution=128, amsgrad=True, halve_every=7980),
-    "tiny": Config(resolution=32, channels=(8, 16), noise=0.1, blur=0.5, mirror=0.5),
+    "tiny": Config(resolution=32, channels=(8, 16), noise=0.1, blur=0.5, mirror=0.5, tint=0.1),
 }
 
 
@@ -281,7 +290,7 @@ class System(nn.Module):
         return losses
 
     def _varied(self, batch: Dialogues) -> tuple[Tensor, Tensor, Tensor]:
-        """Image, objects and position of a batch, each picture mirrored, roughened and blurred by chance."""
+        """Image, objects and position of a batch, each picture mirrored, blurred, tinted and roughened by chance."""
         image, position, config = batch.image, batch.position, self.config
         count = len(image)
         if config.mirror:
@@ -292,6 +301,9 @@ class System(nn.Module):
         if config.blur:
             degree = torch.rand(count, device=image.device) * (torch.rand(count, device=image.device) < config.blur)
             image = image + degree.view(-1, 1, 1, 1) * (_blurred(image) - image)
+        if config.tint:
+            gain, shift = (config.tint * (2 * torch.rand(2, count, 3, 1, 1, device=image.device) - 1)).unbind()
+            image = (image * (1 + gain) + shift).clamp(-1, 1)
         if config.noise:
             image = image + config.noise * torch.rand(count, 1, 1, 1, device=image.device) * torch.randn_like(image)
         return image, batch.objects, position
