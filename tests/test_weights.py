@@ -230,6 +230,7 @@ def test_what_is_wrong_with_a_folder_is_a_sentence(folder: Path, spoil: Callable
 def shipped(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(weights, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setattr(weights, "CHECKOUT", tmp_path)
+    monkeypatch.chdir(tmp_path)  # a folder `weights` where the tests are started from does not count
     for name in ("geneva-a", "geneva-b"):
         shutil.copytree(folder, tmp_path / "shipped" / name)
     return tmp_path / "shipped"
