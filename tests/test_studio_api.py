@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 pytest.importorskip("fastapi", reason="the studio needs FastAPI: pip install 'telldraw[studio]'")
-pytest.importorskip("httpx", reason="needs httpx")
+pytest.importorskip("httpx2", reason="needs httpx2")
 
 from starlette.testclient import TestClient  # noqa: E402
 
@@ -159,7 +159,13 @@ def bomb(width: int, height: int) -> bytes:
 
     record = b"telldraw\0\0\0\0\0" + json.dumps({"weights": "toy", "turns": [["a tree", 0]]}).encode()
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"iTXt", record) + chunk(b"IDAT", zlib.compress(b"\0" * 1_000_000)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"iTXt", record)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1_000_000))
+        + chunk(b"IEND", b"")
+    )
 
 
 def text_bomb() -> bytes:
@@ -236,9 +242,27 @@ def test_one_users_drawings_are_not_anothers(http: TestClient) -> None:
     session = begin(http)
     tell(http, session, "a tree")
     other = stranger(http)
-    for path in ("", "/turns/1", "/turns/1.png", "/export/drawing.json", "/export/picture.png", "/export/turns.gif", "/export/sheet.png", "/events", "/compare.png?turns=0&turns=1"):
+    for path in (
+        "",
+        "/turns/1",
+        "/turns/1.png",
+        "/export/drawing.json",
+        "/export/picture.png",
+        "/export/turns.gif",
+        "/export/sheet.png",
+        "/events",
+        "/compare.png?turns=0&turns=1",
+    ):
         assert http.get(session + path, headers=other).status_code == 404, path
-    for path, body in (("turns", {"instruction": "a tree"}), ("candidates", {"instruction": "a tree"}), ("again", {}), ("undo", {}), ("redo", {}), ("goto", {"turn": 0}), ("pick", {"turn": 0})):
+    for path, body in (
+        ("turns", {"instruction": "a tree"}),
+        ("candidates", {"instruction": "a tree"}),
+        ("again", {}),
+        ("undo", {}),
+        ("redo", {}),
+        ("goto", {"turn": 0}),
+        ("pick", {"turn": 0}),
+    ):
         assert http.post(f"{session}/{path}", json=body, headers=other).status_code == 404, path
     assert http.put(f"{session}/turns/1/name", json={"name": "mine"}, headers=other).status_code == 404
     assert http.patch(session, json={"title": "mine"}, headers=other).status_code == 404
@@ -366,7 +390,9 @@ def test_a_studio_for_others_asks_for_its_token(tmp_path: Path) -> None:
 
 def test_who_listens_beyond_this_machine_has_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TELLDRAW_TOKEN", raising=False)
-    assert [is_local(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "example.org")] == [True] * 3 + [False] * 3
+    assert [is_local(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "example.org")] == [
+        True
+    ] * 3 + [False] * 3
     assert command._token(command.Studio(), True) == ""
     assert len(command._token(command.Studio(), False)) >= 20
     monkeypatch.setenv("TELLDRAW_TOKEN", "from-the-environment")
@@ -396,7 +422,9 @@ def test_health_metrics_and_the_page_of_the_api(http: TestClient) -> None:
     assert 'telldraw_turns_total{weights="toy"} 1.0' in text and "process_resident_memory_bytes" in text
     assert 'telldraw_requests_total{method="POST",route="/api/sessions/{session}/turns",status="201"} 1.0' in text
     page = http.get("/docs").text
-    assert "/page/reference.js" in page and "http" not in re.sub(r"<title>.*</title>", "", page).lower().replace("http api", "")
+    assert "/page/reference.js" in page and "http" not in re.sub(r"<title>.*</title>", "", page).lower().replace(
+        "http api", ""
+    )
     paths = http.get("/openapi.json").json()["paths"]
     assert len(paths) > 20 and all(what.get("description") for path in paths.values() for what in path.values())
     http.app.state.studio.worker.stop()  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("sqlalchemy", reason="the studio's store needs SQLAlchemy: pip install 'telldraw[studio]'")
-httpx = pytest.importorskip("httpx", reason="needs httpx")
+httpx = pytest.importorskip("httpx2", reason="needs httpx2")
 
 from studio_like import pixels, replayed, wait_for, worker_on  # noqa: E402
 from telldraw.drawing.session import Turn  # noqa: E402

@@ -171,7 +171,12 @@ def test_what_cannot_be_drawn_troubles_nobody_else(made: Made) -> None:
     worker.store.delete(gone, "me")
     crowd.open.set()
     assert answer(jobs[1]).turns[0].number == 1
-    for job, error in ((jobs[0], InstructionError), (jobs[2], NotFoundError), (jobs[3], TelldrawError), (jobs[4], NotFoundError)):
+    for job, error in (
+        (jobs[0], InstructionError),
+        (jobs[2], NotFoundError),
+        (jobs[3], TelldrawError),
+        (jobs[4], NotFoundError),
+    ):
         with pytest.raises(error):
             answer(job)
     answer(tell(worker, good, "the sun"))
@@ -258,7 +263,10 @@ def test_a_capability_gives_its_weights_a_page(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(systems.SYSTEMS, "slider", systems.Entry("Draws what sliders say", "Nobody 2030", ("Sliding",)))
     monkeypatch.setitem(PAGES, "Sliding", Page("Sliders", "sliders.js"))
     pages = Catalogue([model(), model(name="sliders", system="slider")]).pages()
-    assert [(page["capability"], page["weights"]) for page in pages] == [("Conversational", ["toy"]), ("Sliding", ["sliders"])]
+    assert [(page["capability"], page["weights"]) for page in pages] == [
+        ("Conversational", ["toy"]),
+        ("Sliding", ["sliders"]),
+    ]
 
 
 def test_examples_come_from_the_weights_and_hold_no_unknown_word() -> None:
@@ -271,7 +279,10 @@ def test_examples_come_from_the_weights_and_hold_no_unknown_word() -> None:
 
 def test_unknown_words_are_found_where_they_stand() -> None:
     marks = model().marks("\U0001f333 a lagre tree's, (xylophone)!")
-    assert [(mark["word"], mark["start"], mark["near"]) for mark in marks] == [("lagre", 5, ["large"]), ("xylophone", 20, [])]
+    assert [(mark["word"], mark["start"], mark["near"]) for mark in marks] == [
+        ("lagre", 5, ["large"]),
+        ("xylophone", 20, []),
+    ]
     assert model().marks("a tree") == [] and model().unknown("a lagre tree") == {"lagre": ["large"]}
 
 

@@ -13,8 +13,8 @@ from telldraw.drawing import drawer as open_drawer
 from telldraw.drawing.session import Drawer, read
 from telldraw.errors import InstructionError, TelldrawError, WeightsError
 from telldraw.systems import SYSTEMS
-from telldraw.text import Vocabulary, normalise
-from telldraw.weights import DEFAULT, find, shipped
+from telldraw.text import PADDING, UNKNOWN, Vocabulary, normalise
+from telldraw.weights import DEFAULT, at_hand, card, find
 
 
 class Page(NamedTuple):
@@ -71,8 +71,7 @@ class Model:
     @property
     def capabilities(self) -> tuple[str, ...]:
         """What the system can do besides training."""
-        entry = SYSTEMS.get(self.card["system"])
-        return entry.capabilities if entry else ()
+        return tuple(sorted(can(self.card)))
 
     @property
     def aspect(self) -> float:
@@ -149,14 +148,16 @@ class Catalogue:
 
     @classmethod
     def find(cls, names: Sequence[str] = (), device: str = "cpu") -> "Catalogue":
-        """The weights named, then those that come with telldraw. Raises WeightsError naming what is not there."""
-        rest = sorted(shipped(), key=lambda name: (name != DEFAULT, name))
-        models = [load(name, device) for name in dict.fromkeys((*names, *rest))]
-        usable = [model for model in models if set(model.capabilities) & set(PAGES)]
-        named = {model.name for model in models[: len(names)]}
-        for name in named - {model.name for model in usable}:
-            raise WeightsError(f"the weights {name} can do nothing the studio has a page for ({', '.join(PAGES)})")
-        return cls(usable)
+        """The weights named, then all others at hand that have a page. Raises WeightsError naming what is not there."""
+        models = [load(name, device) for name in dict.fromkeys(names)]
+        for model in models:
+            if not set(model.capabilities) & set(PAGES):
+                raise WeightsError(f"the weights {model.name} can do nothing there is a page for ({', '.join(PAGES)})")
+        taken = {model.name for model in models}
+        for name in sorted(at_hand(), key=lambda name: (name != DEFAULT, name)):
+            if name not in taken and can(card(find(name))) & set(PAGES):
+                models.append(load(name, device))
+        return cls(models)
 
     def __getitem__(self, name: str) -> Model:
         """Weights by name. Raises WeightsError listing what there is."""
@@ -187,12 +188,19 @@ class Catalogue:
 def load(name: str, device: str = "cpu") -> Model:
     """Card and vocabulary of weights; the network stays on disk until the worker asks for it."""
     folder = find(name)
+    about = card(folder)
     try:
-        card = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        vocabulary = Vocabulary.load(folder / "vocabulary.json")
-    except (OSError, ValueError, TelldrawError) as error:
-        raise WeightsError(f"{folder} holds no weights that can be read: {error}") from None
-    return Model(folder, str(card.get("name", folder.name)), card, vocabulary, lambda: open_drawer(folder, device))
+        words = folder / "vocabulary.json"
+        vocabulary = Vocabulary.load(words) if words.is_file() else Vocabulary((PADDING, UNKNOWN))
+    except TelldrawError as error:
+        raise WeightsError(str(error)) from None
+    return Model(folder, str(about.get("name", folder.name)), about, vocabulary, lambda: open_drawer(folder, device))
+
+
+def can(about: dict[str, Any]) -> set[str]:
+    """The capabilities of the system that a card names."""
+    entry = SYSTEMS.get(about["system"])
+    return set(entry.capabilities) if entry else set()
 
 
 @lru_cache(maxsize=4096)

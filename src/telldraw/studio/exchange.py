@@ -193,6 +193,8 @@ def _from_png(content: bytes, side: int) -> DrawingIn:
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             record = record_in(image, "that picture")
+    except TelldrawError as error:
+        raise DataError(str(error)) from None
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError):
         raise DataError("that picture is damaged") from None
     turns = [
