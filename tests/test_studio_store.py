@@ -216,7 +216,7 @@ def served(url: str) -> Iterator[tuple[str, subprocess.Popen]]:
 
 
 def client(address: str, owner: str) -> "httpx.Client":
-    return httpx.Client(base_url=address, headers={"telldraw-owner": owner}, timeout=30)
+    return httpx.Client(base_url=address, headers={"telldraw-owner": owner}, timeout=60)
 
 
 def test_a_killed_studio_has_every_acknowledged_turn(tmp_path: Path) -> None:
