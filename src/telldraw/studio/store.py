@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from telldraw.drawing.session import Turn
@@ -22,6 +22,23 @@ from telldraw.studio.tables import connect, drawings, turns
 _WITHOUT_PICTURE = [turns.c[field] for field in Drawn.__dataclass_fields__]
 _COUNT = select(func.max(turns.c.number)).where(turns.c.drawing == drawings.c.id).scalar_subquery()
 _HEADS = select(drawings, _COUNT.label("count"))
+# the statements of every turn, built once: building them costs more than running them
+_HEAD = _HEADS.where(drawings.c.id == bindparam("drawing"))
+_HEAD_LOCKED = _HEAD.with_for_update(of=drawings)
+_TURNS = select(*_WITHOUT_PICTURE).where(turns.c.drawing == bindparam("drawing"))
+_TURN = _TURNS.where(turns.c.number == bindparam("number"))
+_CHILDREN = _TURNS.where(turns.c.parent == bindparam("parent")).order_by(turns.c.number)
+_SAME = _TURNS.where(
+    turns.c.parent == bindparam("parent"),
+    turns.c.seed == bindparam("seed"),
+    turns.c.instruction == bindparam("instruction"),
+)
+_MOVE = (
+    update(drawings)
+    .where(drawings.c.id == bindparam("drawing"))
+    .values(here=bindparam("to"), undone=bindparam("back"), changed=bindparam("now"))
+)
+_INSERT = insert(turns)
 LONGEST_TITLE, LONGEST_NAME = 120, 60
 
 
@@ -142,11 +159,17 @@ class Store:
         with self.engine.begin() as connection:
             return _turn(connection, drawing, number)
 
+    def look(self, drawing: str, number: int | None) -> tuple[Head, Drawn, list[Drawn]]:
+        """A drawing, one of its turns (None: the one in front of the person), and what was told from that one."""
+        with self.engine.begin() as connection:
+            head = _find(connection, drawing, None)
+            turn = _turn(connection, drawing, head.here if number is None else number)
+            return head, turn, _children(connection, drawing, turn.number)
+
     def children(self, drawing: str, parent: int) -> list[Drawn]:
         """The turns told from one, oldest first."""
-        query = select(*_WITHOUT_PICTURE).where(turns.c.drawing == drawing, turns.c.parent == parent)
         with self.engine.begin() as connection:
-            return [_drawn(row) for row in connection.execute(query.order_by(turns.c.number)).mappings()]
+            return _children(connection, drawing, parent)
 
     def picture(self, drawing: str, number: int) -> bytes | None:
         """The PNG of a turn, None if it has to be drawn. Raises NotFoundError when there is no such turn."""
@@ -184,7 +207,8 @@ class Store:
             for _ in range(steps):
                 undone.append(here.number)
                 here = _turn(connection, drawing, here.parent or 0)
-            return _move(connection, drawing, here.number, undone)
+            _move(connection, drawing, here.number, undone)
+            return _find(connection, drawing, None)
 
     def redo(self, drawing: str, owner: str, steps: int = 1) -> Head:
         """Take back `steps` undos; telling or going elsewhere ends the chance."""
@@ -195,7 +219,8 @@ class Store:
                     "there is nothing to redo" if not undone else f"there is only {len(undone)} to redo"
                 )
             here = [undone.pop() for _ in range(steps)][-1]
-            return _move(connection, drawing, here, undone)
+            _move(connection, drawing, here, undone)
+            return _find(connection, drawing, None)
 
     def goto(self, drawing: str, owner: str | None, number: int) -> Head:
         """Go to a turn; a candidate is thereby picked."""
@@ -204,7 +229,9 @@ class Store:
             if not turn.shown:
                 place = (turns.c.drawing == drawing) & (turns.c.number == number)
                 connection.execute(update(turns).where(place).values(shown=True))
-            return head if head.here == number and turn.shown else _move(connection, drawing, number, [])
+            if head.here != number or not turn.shown:
+                _move(connection, drawing, number, [])
+            return _find(connection, drawing, None)
 
     def name(self, drawing: str, owner: str, number: int, name: str | None) -> None:
         """Call a turn something, or nothing. Raises TelldrawError when another turn has the name."""
@@ -226,8 +253,7 @@ class Store:
 
 
 def _find(connection: Connection, drawing: str, owner: str | None, lock: bool = False) -> Head:
-    query = _HEADS.where(drawings.c.id == drawing)
-    row = connection.execute(query.with_for_update(of=drawings) if lock else query).mappings().first()
+    row = connection.execute(_HEAD_LOCKED if lock else _HEAD, {"drawing": drawing}).mappings().first()
     if row is None or (owner is not None and not secrets.compare_digest(row["owner"], owner)):
         raise NotFoundError("there is no such drawing")
     return _head(row)
@@ -244,11 +270,14 @@ def _head(row: Any) -> Head:
 
 
 def _turn(connection: Connection, drawing: str, number: int) -> Drawn:
-    query = select(*_WITHOUT_PICTURE).where(turns.c.drawing == drawing, turns.c.number == number)
-    row = connection.execute(query).mappings().first()
+    row = connection.execute(_TURN, {"drawing": drawing, "number": number}).mappings().first()
     if row is None:
         raise NotFoundError(f"there is no turn {number}")
     return _drawn(row)
+
+
+def _children(connection: Connection, drawing: str, parent: int) -> list[Drawn]:
+    return [_drawn(row) for row in connection.execute(_CHILDREN, {"drawing": drawing, "parent": parent}).mappings()]
 
 
 def _row(drawing: str, number: int, parent: int | None, depth: int, turn: Turn) -> dict:
@@ -269,34 +298,30 @@ def _row(drawing: str, number: int, parent: int | None, depth: int, turn: Turn) 
     }
 
 
-def _move(connection: Connection, drawing: str, here: int, undone: list[int]) -> Head:
-    place = drawings.c.id == drawing
-    connection.execute(update(drawings).where(place).values(here=here, undone=json.dumps(undone), changed=time.time()))
-    return _find(connection, drawing, None)
+def _move(connection: Connection, drawing: str, here: int, undone: list[int]) -> None:
+    place = {"drawing": drawing, "to": here, "back": json.dumps(undone), "now": time.time()}
+    connection.execute(_MOVE, place)
 
 
 def _add(connection: Connection, new: NewTurn, kept: dict[tuple[str, int], int], moved: set[str]) -> Drawn | None:
-    """Keep one turn. The drawing's row is locked from here to the end of the transaction."""
+    """Keep one turn. The drawing's row has been locked for the whole transaction."""
     try:
-        head = _find(connection, new.drawing, None, lock=True)
+        head = _find(connection, new.drawing, None)
         parent = _turn(connection, new.drawing, new.parent)
     except NotFoundError:
         return None
     if new.expects_here is not None and head.here != new.expects_here and new.drawing not in moved:
         return None
-    same = (turns.c.drawing == new.drawing) & (turns.c.parent == new.parent) & (turns.c.seed == new.seed)
-    query = select(*_WITHOUT_PICTURE).where(same, turns.c.instruction == new.instruction)
-    there = connection.execute(query).mappings().first()
+    place = {"drawing": new.drawing, "parent": new.parent, "seed": new.seed, "instruction": new.instruction}
+    there = connection.execute(_SAME, place).mappings().first()
     if there is not None:
         turn = _drawn(there)
     else:
-        number = (
-            1 + connection.execute(select(func.max(turns.c.number)).where(turns.c.drawing == new.drawing)).scalar_one()
-        )
+        number = head.count + 1
         row = _row(new.drawing, number, new.parent, parent.depth + 1, Turn(new.instruction, new.seed))
         group = kept.setdefault((new.drawing, new.together), number) if new.together else None
         row |= {"candidates": group, "shown": new.moves, "key": new.key, "seconds": new.seconds}
-        connection.execute(insert(turns).values(row | {"picture": new.picture}))
+        connection.execute(_INSERT, row | {"picture": new.picture})
         turn = _drawn({field: row[field] for field in Drawn.__dataclass_fields__})
     if new.moves:
         moved.add(new.drawing)

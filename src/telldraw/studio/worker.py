@@ -187,28 +187,30 @@ class Worker:
         if job.kind == "fill":
             missing = [turn for turn in self.store.undrawn(job.drawing)][: self.limits.batch]
             level = [turn for turn in missing if turn.depth == missing[0].depth]
-            return [Row(job, turn.parent or 0, turn.instruction, turn.seed, None, turn.number) for turn in level]
+            return [
+                Row(job, turn.parent or 0, turn.instruction, turn.seed, None, turn.number, depth=turn.depth)
+                for turn in level
+            ]
         if job.key and (known := self.store.by_key(job.drawing, job.key)):
             return Answer(tuple(known), False)
-        head = self.store.head(job.drawing)
+        head, turn, told = self.store.look(job.drawing, job.turn)
         if head.count >= self.limits.turns:
             raise LimitError(f"this drawing has {head.count} turns, the most there can be; begin a new one")
-        turn = self.store.turn(job.drawing, head.here if job.turn is None else job.turn)
         expects = head.here if job.turn is None else None
         instruction = job.instruction
         if job.kind == "again":
             if turn.parent is None:
                 raise TelldrawError("there is nothing to draw again: the canvas is blank")
-            instruction, turn = turn.instruction, self.store.turn(job.drawing, turn.parent)
+            instruction = turn.instruction
+            _, turn, told = self.store.look(job.drawing, turn.parent)
         read(self.catalogue[job.weights].vocabulary, instruction)
-        seeds, there = self._seeds(job, turn, instruction)
+        seeds, there = self._seeds(job, turn, [child for child in told if child.instruction == instruction])
         if there is not None:
             return Answer((self._arrive(job, there),), False)
-        return [Row(job, turn.number, instruction, seed, expects) for seed in seeds]
+        return [Row(job, turn.number, instruction, seed, expects, depth=turn.depth + 1) for seed in seeds]
 
-    def _seeds(self, job: Job, parent: Drawn, instruction: str) -> tuple[list[int], Drawn | None]:
-        """Seeds to draw with, and the turn itself if it is there already."""
-        same = [turn for turn in self.store.children(job.drawing, parent.number) if turn.instruction == instruction]
+    def _seeds(self, job: Job, parent: Drawn, same: list[Drawn]) -> tuple[list[int], Drawn | None]:
+        """Seeds to draw with, and the turn itself if it is among the `same` that are there already."""
         following = max((turn.seed for turn in same), default=parent.seed - 1) + 1
         if job.kind == "candidates":
             first = check_seed(following if job.seed is None else job.seed)
@@ -225,11 +227,8 @@ class Worker:
 
     def _with_states(self, rows: list[Row]) -> list[Row]:
         for row in rows:
-            if row.number == 0:
-                row.state, row.depth = None, 0
-                continue
-            row.depth = self.store.turn(row.job.drawing, row.parent).depth + 1
-            row.state = self._state(row.job, row.parent)
+            if row.number != 0:
+                row.state = self._state(row.job, row.parent)
         return rows
 
     def _drawer(self, weights: str) -> Drawer:
