@@ -1,5 +1,7 @@
 """Weights that draw, as a folder others can load: config.json, model.safetensors, vocabulary.json and a card to read.
 
+Beside or instead of model.safetensors there may be model.onnx and start.npz (`drawing/export.py`), which need no torch.
+
 Only `save`, `load` and `load_run` import torch. Loading never runs code from the folder.
 """
 
@@ -22,6 +24,9 @@ DEFAULT = "geneva-codraw-64"
 FORMAT = 1
 SHARD = 40_000_000
 """Largest safetensors file, in bytes; what is larger is split over model-00.safetensors, model-01.safetensors, ..."""
+
+ONNX, START = "model.onnx", "start.npz"
+"""A turn as an ONNX graph, and the state before the first turn."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         delattr(system, name)
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
-        raise WeightsError(f"{folder} has no model.safetensors")
+        hint = "; model.onnx is there: draw with --engine onnx" if (folder / ONNX).is_file() else ""
+        raise WeightsError(f"{folder} has no model.safetensors{hint}")
     tensors: dict[str, torch.Tensor] = {}
     for path in files:
         try:
@@ -99,6 +105,12 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         raise WeightsError(f"{folder}: the weights do not fit their card: {reason}") from None
     system.to(device, memory_format=torch.channels_last).eval()
     return Loaded(card.get("name", folder.name), system, vocabulary, card)
+
+
+def read(folder: Path) -> tuple[Vocabulary, dict[str, Any]]:
+    """The words and the card of a weights folder; loads no torch."""
+    card = _card(folder)
+    return _vocabulary(folder, card), card
 
 
 def _vocabulary(folder: Path, card: dict[str, Any]) -> Vocabulary:
