@@ -28,7 +28,7 @@ class Export:
     dtype: Literal["float32", "float16", "int8"] = "float16"
     """How the graph keeps its large weights. It computes in float32."""
     only_onnx: bool = False
-    """Leave model.safetensors out of the new folder: smaller, but nothing for torch to train on or a GPU to draw with."""
+    """Leave model.safetensors out of the new folder: half the size, but nothing for torch, and so for a GPU."""
 
 
 def run(argv: list[str]) -> None:
@@ -66,16 +66,13 @@ def _check(options: Export) -> None:
         raise TelldrawError("say what to write: --onnx, for drawing without torch, or --out FOLDER, for a copy")
     if options.only_onnx and not (options.onnx and options.out):
         raise TelldrawError(
-            "--only-onnx goes with --onnx and --out FOLDER: it leaves model.safetensors out of a new folder"
+            "--only-onnx needs --onnx and --out FOLDER: it leaves model.safetensors out of a new folder"
         )
-    if (
-        options.out is not None
-        and options.out.exists()
-        and not (options.out.is_dir() and not any(options.out.iterdir()))
-    ):
-        raise TelldrawError(f"--out {options.out} is there already; name a new folder, or remove it first")
-    if options.out is not None and not options.out.absolute().parent.is_dir():
-        raise TelldrawError(f"--out {options.out}: there is no folder {options.out.absolute().parent}")
+    out = options.out
+    if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise TelldrawError(f"--out {out} is there already; name a new folder, or remove it first")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise TelldrawError(f"--out {out}: there is no folder {out.absolute().parent}")
 
 
 def _left_out(options: Export) -> list[str]:

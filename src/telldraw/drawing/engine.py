@@ -18,7 +18,7 @@ from telldraw.weights import Loaded
 
 @dataclass(frozen=True)
 class TorchEngine:
-    """Loaded weights as a `session.Batched` engine. `turn` draws alone, so a seed gives one picture whoever else draws."""
+    """Loaded weights as a `session.Batched` engine. `turn` draws alone: a seed gives one picture whoever else draws."""
 
     loaded: Loaded
     device: str = "cpu"
@@ -111,7 +111,9 @@ def row(state: Any, index: int) -> Any:
 
 
 def _padded(tensor: Tensor, sizes: list[int]) -> Tensor:
-    missing = [(0, size - has) for size, has in zip(sizes, tensor.shape[1:], strict=True)]
-    return (
-        F.pad(tensor, [amount for pair in reversed(missing) for amount in pair]) if any(map(any, missing)) else tensor
-    )
+    missing = [size - has for size, has in zip(sizes, tensor.shape[1:], strict=True)]
+    if not any(missing):
+        return tensor
+    return F.pad(
+        tensor, [amount for more in reversed(missing) for amount in (0, more)]
+    )  # F.pad begins at the last axis

@@ -193,7 +193,7 @@ def quiet() -> Iterator[None]:
 
 
 def _store(graph: Any, dtype: Dtype) -> None:
-    """Keep every large float32 weight of `graph` as `dtype`, and widen it by operators that are run once, at loading."""
+    """Keep every large float32 weight of `graph` as `dtype`; the operators that widen it are run once, at loading."""
     from onnx import TensorProto, helper, numpy_helper
 
     if dtype == "float32":
@@ -206,7 +206,7 @@ def _store(graph: Any, dtype: Dtype) -> None:
         name, stored = weight.name, f"{weight.name}.{dtype}"
         graph.graph.initializer.remove(weight)
         if dtype == "float16":
-            if not np.isfinite(values.astype(np.float16)).all():
+            if np.abs(values).max() > np.finfo(np.float16).max:
                 raise WeightsError(f"{name} has a number that float16 cannot hold; export with --dtype float32")
             graph.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), stored))
             nodes.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))

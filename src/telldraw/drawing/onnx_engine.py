@@ -8,7 +8,9 @@ It reads what `drawing/export.py` writes into a weights folder:
   besides B (the words said so far, say) starts at the length it has here, and is padded with 0 in a batch.
 """
 
+import io
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,11 +98,11 @@ def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
 def _start(path: Path, shapes: dict[str, list[Any]]) -> State:
     """The start state of `path`, its shapes compared with the graph's."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
             state = {name: found[name] for name in shapes}
     except KeyError as error:
         raise WeightsError(f"{path} does not fit the graph beside it: it lacks {error.args[0]}") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} cannot be read: {error}") from None
     for name, shape in shapes.items():
         has = state[name].shape

@@ -57,7 +57,7 @@ class Batched(Engine, Protocol):
     """An engine that can draw one turn of several conversations in one pass; what the studio asks of its engine."""
 
     def turns(self, states: Sequence[Any], words: Sequence[list[str]], noises: Sequence[np.ndarray]) -> list[Any]:
-        """`turn` for each, all at once. Within 1/255 of what `turn` draws, not bit for bit: sums are rounded elsewhere."""
+        """`turn` for each, all at once; within 1/255 of what `turn` draws, not bit for bit: sums are rounded anew."""
         ...
 
 
