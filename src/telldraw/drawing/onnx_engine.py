@@ -99,9 +99,10 @@ def _start(path: Path, shapes: dict[str, list[Any]]) -> State:
     """The start state of `path`, its shapes compared with the graph's."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
+            missing = [name for name in shapes if name not in found]
+            if missing:
+                raise WeightsError(f"{path} does not fit the graph beside it: it lacks {', '.join(missing)}")
             state = {name: found[name] for name in shapes}
-    except KeyError as error:
-        raise WeightsError(f"{path} does not fit the graph beside it: it lacks {error.args[0]}") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} cannot be read: {error}") from None
     for name, shape in shapes.items():
