@@ -22,7 +22,7 @@ ARROWS: dict[str, set[str]] = {
     # the five that never import one another, but for studio -> drawing; of systems they see the table alone
     "data": {"batches", "text", "pixels", "errors"},
     "training": {"systems", "weights", "protocols", "batches", "text", "pixels", "errors"},
-    "metrics": {"systems", "weights", "protocols", "batches", "text", "pixels", "errors"},
+    "metrics": {"blocks", "systems", "weights", "protocols", "batches", "text", "pixels", "errors"},
     "drawing": {"systems", "weights", "protocols", "batches", "text", "pixels", "errors"},
     "studio": {"drawing", "systems", "weights", "protocols", "batches", "text", "pixels", "errors"},
     # what is trained
@@ -44,7 +44,7 @@ BUILDS_ON: dict[str, set[str]] = {}
 FUNCTION_LINES, MODULE_LINES = 60, 400
 LONGER: dict[str, int] = {
     # one system, one file: the paper's networks, update rule and drawing, read top to bottom
-    "systems/geneva.py": 600,
+    "systems/geneva.py": 620,
 }
 """Modules that may have more lines than the budget, and why."""
 

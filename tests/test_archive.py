@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from telldraw.errors import DataError
 from telldraw.text import PADDING, UNKNOWN
 
 
-def make(out: Path, rows: list[str], overwrite: bool = False, name: str = "toy") -> None:
-    """A data set of one dialogue whose turns say `rows`."""
+def make(out: Path, rows: list[str], overwrite: bool = False, name: str = "toy", **more: Any) -> None:
+    """A data set of one dialogue whose turns say `rows`; `more` goes into the manifest."""
     count = len(rows)
     with Writer(out, overwrite=overwrite) as writer:
         writer.text("vocabulary.json", json.dumps([PADDING, UNKNOWN]))
@@ -29,10 +30,11 @@ def make(out: Path, rows: list[str], overwrite: bool = False, name: str = "toy")
             writer.array(f"{key}.npy", flat)
             writer.array(f"{key}_at.npy", at)
         writer.rows("images.npy", (count, 3, 4, 4), np.uint8, (np.full((1, 3, 4, 4), n) for n in range(count)))
-        writer.array("objects.npy", np.zeros((count, 2), np.uint8))
+        writer.array("objects.npy", np.eye(count, 2, dtype=np.uint8))
         writer.array("position.npy", np.zeros((count, 2, 3), np.float32))
         writer.array("background.npy", np.zeros((4, 4, 3), np.uint8))
-        writer.finish({"name": name, "licence": "none", "protocol": "x", "resolution": 4, "classes": ["a", "b"]})
+        facts = {"name": name, "licence": "none", "protocol": "x", "resolution": 4, "classes": ["a", "b"]}
+        writer.finish(facts | more)
 
 
 def bytes_of(text: str) -> np.ndarray:
@@ -50,6 +52,22 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     assert dataset.images[:, 0, 0, 0].tolist() == list(range(len(rows)))
     assert dataset.splits == {"train": [("one", 0, len(rows))], "test": []}
     dataset.verify()
+
+
+def test_the_axes_of_relations_are_the_manifests_or_follow_from_the_name(tmp_path: Path) -> None:
+    cases: list[tuple[str, dict[str, Any], tuple[str, str]]] = [
+        ("toy", {}, ("x", "y")),
+        ("codraw", {}, ("x", "depth")),
+        ("codraw", {"axes": ["x", "y"]}, ("x", "y")),
+    ]
+    for number, (name, more, axes) in enumerate(cases):
+        make(tmp_path / str(number), ["a"], name=name, **more)
+        assert Dataset.open(tmp_path / str(number)).facts.axes == axes
+
+
+def test_the_shares_of_classes_are_counted_in_the_training_split(tmp_path: Path) -> None:
+    make(tmp_path / "toy", ["a", "b", "c", "d"])
+    assert Dataset.open(tmp_path / "toy").facts.shares == (0.25, 0.25)
 
 
 def test_images_are_mapped_and_no_write_reaches_the_disk(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def telldraw(
     """The command line, in a folder of its own, with the small drawer as the shipped one: -> code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, "SHIPPED", tiny.parent)
+    monkeypatch.setattr(weights, "CHECKOUT", tmp_path)
     monkeypatch.setattr(weights, "DEFAULT", "tiny")
 
     def run(*argv: str, stdin: str | bytes = "") -> tuple[int, str, str]:

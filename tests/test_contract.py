@@ -43,7 +43,7 @@ def dialogues(known: Facts, seed: int = 0) -> Dialogues:
     )
 
 
-BATCHES: dict[str, Callable[[Facts], Any]] = {"geneva": dialogues}
+BATCHES: dict[str, Callable[[Facts], Any]] = {"geneva": dialogues, "detector": dialogues}
 """A small batch for each system."""
 
 
@@ -190,6 +190,52 @@ def test_training_only_parts_exist_and_drawing_does_not_need_them(module: Module
         for part in system.training_only:
             delattr(system, part)
         torch.testing.assert_close(draw(system, batch, noise, teacher=False), whole, rtol=0, atol=0)
+
+
+# Detectors
+
+
+def detecting(module: ModuleType, name: str) -> tuple[Any, Dialogues]:
+    """A detector in evaluation mode after two steps, and a batch."""
+    if "Detector" not in systems.SYSTEMS[name].capabilities:
+        pytest.skip(f"{name} names no objects")
+    system, known = built(module)
+    batch = BATCHES[name](known)
+    train(system, batch)
+    return system.eval(), batch
+
+
+def test_what_is_detected_has_the_stated_shape_type_and_range(module: ModuleType, name: str) -> None:
+    system, batch = detecting(module, name)
+    for count in (1, 3):
+        with torch.no_grad():
+            found = system.detect(batch.image[:count])
+        assert found.probability.shape == (count, len(CLASSES))
+        assert found.position.shape in {(count, len(CLASSES), 2), (count, len(CLASSES), 3)}
+        assert found.probability.dtype == found.position.dtype == torch.float32
+        assert bool(((found.probability >= 0) & (found.probability <= 1)).all())
+        assert bool(found.position.isfinite().all())
+
+
+def test_what_is_detected_does_not_depend_on_neighbours_or_on_words(module: ModuleType, name: str) -> None:
+    system, batch = detecting(module, name)
+    with torch.no_grad():
+        together = system.detect(batch.image)
+        for row in range(len(batch.image)):
+            for part, alone in zip(together, system.detect(batch.image[row : row + 1]), strict=True):
+                torch.testing.assert_close(part[row : row + 1], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_a_detectors_state_dict_goes_round(module: ModuleType, name: str) -> None:
+    system, batch = detecting(module, name)
+    other, _ = built(module, seed=9)
+    other.load_state_dict(system.state_dict())
+    with torch.no_grad():
+        for one, two in zip(other.eval().detect(batch.image), system.detect(batch.image), strict=True):
+            assert torch.equal(one, two)
+
+
+# Drawers
 
 
 def one_turn(system: Any, instruction: Tensor, noise: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from telldraw.metrics.reconstruction import reconstruction
 from telldraw.text import PADDING, TELLER, UNKNOWN, Vocabulary
 from telldraw.training import checkpoint
 
-FREE, FORCED, COPY, EMPTY = ROWS
+FREE, FORCED, COPY, EMPTY, TRUE = ROWS
 WORDS = Vocabulary((PADDING, UNKNOWN, TELLER, *"a red blue cube tree on the left right".split()))
 CLASSES = ("cube", "tree", "sun")
 SIDE = 32
@@ -288,7 +288,8 @@ def test_lpips_is_a_column_when_its_weights_are_given(report: Callable[..., dict
     torch.save(classifier("alex"), tmp_path / FILES["alex"][0])
     torch.save(heads("alex"), tmp_path / FILES["alex"][1])
     found = report("--lpips", str(tmp_path))
-    assert all(found["scores"][row]["last"]["lpips"] > 0 for row in ROWS)
+    assert all(found["scores"][row]["last"]["lpips"] > 0 for row in ROWS if row != TRUE)
+    assert found["scores"][TRUE]["last"]["lpips"] == 0
 
 
 def test_a_table_takes_any_scorer(report: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +300,7 @@ def test_a_table_takes_any_scorer(report: Callable[..., dict[str, Any]], monkeyp
         seen.append((*drawn.shape[:2], *objects.shape, *position.shape))
         return {"l1": objects.mean(1)}
 
-    monkeypatch.setattr(command, "scorers", lambda options, facts: [detector])
+    monkeypatch.setattr(command, "scorers", lambda options, facts, found: [detector])
     assert set(report()["scores"][FREE]["all"]) == {"l1"}
     assert seen == [(11, 3, 11, 3, 11, 3, 3)] * len(ROWS)
 

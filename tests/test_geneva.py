@@ -121,7 +121,7 @@ def test_maps_meet_at_16_by_16(side: int) -> None:
     assert seen.shape == critic.see(image).shape == (2, 8, 16, 16)
     assert critic.compare(seen, seen).shape == (2, 8)
     noise, condition = torch.zeros(2, narrow.latent_dim + narrow.code_dim), torch.zeros(2, narrow.condition_dim)
-    assert geneva.Generator(narrow)(noise, condition, seen)[0].shape == image.shape
+    assert geneva.Generator(narrow)(noise, condition, seen, image)[0].shape == image.shape
 
 
 # --- drawing ------------------------------------------------------------------------------------------------------
@@ -294,6 +294,9 @@ class Spy:
     def apply(self, *names: str, clip_norm: float | None = None) -> None:
         pass
 
+    def rate(self, name: str, factor: float) -> None:
+        pass
+
     def record(self, **values: Any) -> None:
         self.noted.update({name: torch.as_tensor(value).detach() for name, value in values.items()})
 
@@ -414,6 +417,7 @@ ABLATIONS: list[dict[str, Any]] = [
     {"penalty_weight": 0.0},
     {"pixel_noise": 0.0},
     {"plan": True},
+    {"blend": True},
     {"clip_norm": 0.01},
 ]
 
@@ -515,3 +519,17 @@ def test_what_is_built_has_the_sizes_of_the_data() -> None:
     system = built()
     assert (system.config.vocabulary_size, system.config.num_objects) == (len(WORDS), len(CLASSES))
     assert np.array_equal(pixels.to_arrays(system.start().canvas)[0], facts().background)
+
+
+def test_what_the_mask_leaves_out_stays_as_it_was() -> None:
+    system = trained(blend=True)
+    canvas = torch.rand(2, 3, 32, 32) * 2 - 1
+    last = system.generator.picture
+    with torch.no_grad():
+        last.weight[3] = 0
+        noise, condition = torch.randn(2, system.noise_dim), torch.randn(2, system.config.condition_dim)
+        half = system.paint(condition, canvas, noise).picture
+        system.generator.picture = last_without_mask = nn.Conv2d(last.in_channels, 3, 3, padding=1, bias=False)
+        last_without_mask.weight.copy_(last.weight[:3])
+        whole = system.paint(condition, canvas, noise).picture
+    torch.testing.assert_close(half, (canvas + whole) / 2)

@@ -46,6 +46,7 @@ def test_a_prepared_set_holds_what_was_distributed(codraw_like: Path, dataset: D
         assert np.array_equal(dataset.position[row], positions(turn.scene))
     facts = dataset.facts
     assert (facts.name, facts.resolution, facts.classes) == ("codraw", 32, CLASSES)
+    assert facts.axes == ("x", "depth") and dataset.manifest["axes"] == ["x", "depth"]
     assert "NC" in facts.licence and np.array_equal(facts.background, renderer.draw(()))
 
 

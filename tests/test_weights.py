@@ -229,6 +229,8 @@ def test_what_is_wrong_with_a_folder_is_a_sentence(folder: Path, spoil: Callable
 @pytest.fixture
 def shipped(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(weights, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(weights, "CHECKOUT", tmp_path)
+    monkeypatch.chdir(tmp_path)  # a folder `weights` where the tests are started from does not count
     for name in ("geneva-a", "geneva-b"):
         shutil.copytree(folder, tmp_path / "shipped" / name)
     return tmp_path / "shipped"
@@ -237,7 +239,7 @@ def shipped(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_weights_are_found_by_name_by_folder_and_by_run(
     shipped: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert list(weights.shipped()) == ["geneva-a", "geneva-b"]
+    assert list(weights.at_hand()) == ["geneva-a", "geneva-b"]
     assert weights.find("geneva-b") == shipped / "geneva-b"
     assert weights.find(str(folder)) == folder
     run = tmp_path / "run"
@@ -246,6 +248,31 @@ def test_weights_are_found_by_name_by_folder_and_by_run(
     shutil.copytree(folder, tmp_path / "here" / "geneva-a")
     monkeypatch.chdir(tmp_path / "here")
     assert weights.find("geneva-a") == Path("geneva-a"), "a folder comes before a shipped name"
+
+
+def test_weights_beside_the_package_are_found_before_those_in_it(
+    shipped: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout, here = tmp_path / "checkout", tmp_path / "here"
+    monkeypatch.setattr(weights, "CHECKOUT", checkout)
+    shutil.copytree(folder, checkout / "weights" / "geneva-a")
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert weights.find("geneva-a") == shipped / "geneva-a", "a folder weights counts in a checkout alone"
+    (checkout / "pyproject.toml").write_text("")
+    assert weights.find("geneva-a") == checkout / "weights" / "geneva-a"
+    shutil.copytree(folder, here / "weights" / "geneva-c")
+    assert list(weights.at_hand()) == ["geneva-a", "geneva-b", "geneva-c"]
+    assert weights.at_hand()["geneva-c"] == weights.find("geneva-c") == Path("weights/geneva-c")
+
+
+def test_figures_are_noted_in_the_card_and_nothing_else_changes(folder: Path, original: Any) -> None:
+    before = weights.card(folder)
+    weights.note(folder, {"test": {"F1": 0.5}})
+    assert weights.card(folder) == before | {"figures": {"test": {"F1": 0.5}}}
+    assert torch.equal(picture(weights.load(folder).system), picture(original))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.note(folder.parent / "nowhere", {})
 
 
 def test_an_unknown_name_lists_what_there_is(shipped: Path) -> None:
@@ -264,7 +291,8 @@ def test_a_folder_without_weights_is_told_apart_from_a_run_that_has_none_yet(shi
 
 def test_looking_for_weights_loads_no_torch() -> None:
     code = (
-        f"import sys; sys.path[:] = {sys.path!r}; import telldraw.weights as w; w.shipped(); "
+        f"import sys; sys.path[:] = {sys.path!r}; import telldraw.weights as w; "
+        "[w.card(folder) for folder in w.at_hand().values()]; "
         "assert not {'torch', 'safetensors'} & set(sys.modules), sorted(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

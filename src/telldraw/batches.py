@@ -21,6 +21,8 @@ class Facts:
     vocabulary: Vocabulary
     background: np.ndarray  # [H, W, 3] uint8, the canvas before the first turn
     aspect: float = 1.0  # width / height of the canvas that was squashed to a square, for showing it to people
+    axes: tuple[str, ...] = ("x", "y")  # the two coordinates in which objects are related: x, and y or depth
+    shares: tuple[float, ...] = ()  # share of the pictures of the training split that have each class
 
 
 class Dialogues(NamedTuple):

@@ -24,6 +24,7 @@ COMMANDS = {
     "data": Command("telldraw.commands.data", "list the data sets, with licence and size", "data"),
     "train": Command("telldraw.commands.train", "train a system, or go on with a run that was stopped", "train"),
     "evaluate": Command("telldraw.commands.evaluate", "measure a run, beside the figures of its paper", "train"),
+    "compare": Command("telldraw.commands.compare", "compare two sets of pictures: FID, KID and others", "train"),
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),

@@ -4,7 +4,7 @@ A system module offers `Config` (a frozen dataclass of plain values), `PRESETS` 
 and `System`. What else a system can do is said by the further protocols here and by its row in `systems.SYSTEMS`.
 """
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -26,6 +26,10 @@ class Update(Protocol):
 
     def apply(self, *names: str, clip_norm: float | None = None) -> None:
         """Clip the gradients' joint L2 norm, step and clear the named optimizers."""
+        ...
+
+    def rate(self, name: str, factor: float) -> None:
+        """Make the step sizes of the optimizer `name` those it began with, times `factor`."""
         ...
 
     def record(self, **values: Tensor | float) -> None:
@@ -78,4 +82,20 @@ class Conversational(Protocol):
 
     def turn(self, state: Any, instruction: Tensor, noise: Tensor) -> Any:
         """state, instruction [B, L] int64 word numbers, 0 = padding, noise [B, noise_dim] ~ N(0, 1) -> next state."""
+        ...
+
+
+class Detected(NamedTuple):
+    """What a detector makes of N pictures; C classes, K coordinates."""
+
+    probability: Tensor  # [N, C] that a class is in the picture
+    position: Tensor  # [N, C, K] x / width, y / height and, where K = 3, depth / 2 of each class, there or not
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A system that names and locates the objects of a picture."""
+
+    def detect(self, images: Tensor) -> Detected:
+        """images [N, 3, H, W] in [-1, 1] -> what is in each, and where."""
         ...

@@ -1,6 +1,7 @@
 """Weights that draw, as a folder others can load: config.json, model.safetensors, vocabulary.json and a card to read.
 
 Beside or instead of model.safetensors there may be model.onnx and start.npz (`drawing/export.py`), which need no torch.
+A system that reads no words has no vocabulary.json.
 
 Only `save`, `load` and `load_run` import torch. Loading never runs code from the folder.
 """
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telldraw.errors import DataError, TelldrawError, WeightsError
-from telldraw.text import Vocabulary
+from telldraw.text import PADDING, UNKNOWN, Vocabulary
 
 if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED = Path(__file__).parent / "shipped"
+CHECKOUT = Path(__file__).parents[2]
+"""The root of the repository, where telldraw runs from one; weights with a licence of their own lie there."""
 DEFAULT = "geneva-codraw-64"
 FORMAT = 1
 SHARD = 40_000_000
@@ -39,42 +42,66 @@ class Loaded:
     card: dict[str, Any]  # config.json: system, config, data, licence, classes, examples, figures, ...
 
 
-def shipped() -> dict[str, dict[str, Any]]:
-    """The weights that come with telldraw: name -> card."""
-    return {path.parent.name: _card(path.parent) for path in sorted(SHIPPED.glob("*/config.json"))}
+def places() -> list[Path]:
+    """Where named weights may lie: `weights` in the current folder, in a checkout of telldraw, what comes with it."""
+    beside = [CHECKOUT / "weights"] if (CHECKOUT / "pyproject.toml").is_file() else []
+    return [Path("weights"), *beside, SHIPPED]
+
+
+def at_hand() -> dict[str, Path]:
+    """All weights that have a name here: name -> folder. Of two with one name the first place's counts."""
+    found: dict[str, Path] = {}
+    for place in places():
+        for path in sorted(place.glob("*/config.json")):
+            found.setdefault(path.parent.name, path.parent)
+    return dict(sorted(found.items()))
 
 
 def find(name_or_path: str) -> Path:
-    """The folder of a shipped name, of a weights folder, or of a training run (its `weights` inside)."""
-    for folder in (Path(name_or_path), Path(name_or_path) / "weights", SHIPPED / name_or_path):
+    """The folder of named weights (`places`), of a weights folder, or of a training run (its `weights` inside)."""
+    given = Path(name_or_path)
+    for folder in (given, given / "weights", *(place / name_or_path for place in places())):
         if (folder / "config.json").is_file():
             return folder
-    names = ", ".join(shipped()) or "none"
-    if (Path(name_or_path) / "run.json").is_file():
+    names = ", ".join(at_hand()) or "none"
+    if (given / "run.json").is_file():
         raise WeightsError(
             f"the run {name_or_path} has no weights yet; its `telldraw train` command goes on and writes them"
         )
-    if Path(name_or_path).is_dir():
+    if given.is_dir():
         raise WeightsError(
             f"{name_or_path} holds no weights (no config.json); give a weights folder, or one of: {names}"
         )
-    raise WeightsError(f"no weights named {name_or_path!r}, and no such folder; shipped: {names}")
+    raise WeightsError(f"no weights named {name_or_path!r}, and no such folder; at hand: {names}")
 
 
-def _card(folder: Path) -> dict[str, Any]:
+def card(folder: Path) -> dict[str, Any]:
+    """What config.json says of the weights beside it. Raises WeightsError when it is missing, damaged or too new."""
     path = folder / "config.json"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path} cannot be read: {error}") from None
-    missing = {"format", "system", "config"} - set(card) if isinstance(card, dict) else {"everything"}
+    missing = {"format", "system", "config"} - set(found) if isinstance(found, dict) else {"everything"}
     if missing:
         raise WeightsError(f"{path} is not a telldraw card: it lacks {', '.join(sorted(missing))}")
-    if card["format"] != FORMAT:
-        raise WeightsError(f"{path} has format {card['format']}, this telldraw reads format {FORMAT}; update telldraw")
-    if not isinstance(card["config"], dict):
+    if found["format"] != FORMAT:
+        raise WeightsError(f"{path} has format {found['format']}, this telldraw reads format {FORMAT}; update telldraw")
+    if not isinstance(found["config"], dict):
         raise WeightsError(f"{path} is not a telldraw card: its config is no table of settings")
-    return card
+    return found
+
+
+def note(folder: Path, figures: dict[str, Any]) -> None:
+    """Write measured figures into the card of the weights in `folder`, whole or not at all."""
+    known = card(folder)
+    part = folder / "config.json.part"
+    try:
+        text = json.dumps({**known, "figures": figures}, indent=1, ensure_ascii=False) + "\n"
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, folder / "config.json")
+    except OSError as error:
+        raise WeightsError(f"{folder / 'config.json'} cannot be written: {error.strerror}") from None
 
 
 def load(folder: Path, device: str = "cpu") -> Loaded:
@@ -83,9 +110,9 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    card = _card(folder)
-    vocabulary = _vocabulary(folder, card)
-    system = _build(folder, card)
+    about = card(folder)
+    vocabulary = _vocabulary(folder, about)
+    system = _build(folder, about)
     for name in system.training_only:
         delattr(system, name)
     files = sorted(folder.glob("model*.safetensors"))
@@ -104,16 +131,18 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         reason = str(error).splitlines()[-1].strip()[:200]
         raise WeightsError(f"{folder}: the weights do not fit their card: {reason}") from None
     system.to(device, memory_format=torch.channels_last).eval()
-    return Loaded(card.get("name", folder.name), system, vocabulary, card)
+    return Loaded(about.get("name", folder.name), system, vocabulary, about)
 
 
 def read(folder: Path) -> tuple[Vocabulary, dict[str, Any]]:
     """The words and the card of a weights folder; loads no torch."""
-    card = _card(folder)
-    return _vocabulary(folder, card), card
+    about = card(folder)
+    return _vocabulary(folder, about), about
 
 
 def _vocabulary(folder: Path, card: dict[str, Any]) -> Vocabulary:
+    if "vocabulary_size" not in card["config"]:
+        return Vocabulary((PADDING, UNKNOWN))  # a system that reads no words
     try:
         vocabulary = Vocabulary.load(folder / "vocabulary.json")
     except DataError as error:
@@ -149,7 +178,7 @@ def _build(folder: Path, card: dict[str, Any]) -> Any:
 def save(
     folder: Path,
     system: "nn.Module",
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary | None,
     card: dict[str, Any],
     *,
     dtype: str = "float32",
@@ -158,7 +187,8 @@ def save(
     """Write what draws (not the sub-modules named in `training_only`), whole or not at all.
 
     `card` needs `system` and `name`; `config` and `format` are added. `dtype`: float32, bfloat16 or float16.
-    `text` becomes the README.md. Raises WeightsError, leaving what is there, when a weight is too large for `dtype`.
+    `text` becomes the README.md; `vocabulary` is None for a system that reads no words.
+    Raises WeightsError, leaving what is there, when a weight is too large for `dtype`.
     """
     import torch
     from safetensors.torch import save_file
@@ -181,7 +211,8 @@ def save(
     shards = list(_shards(tensors))
     for index, shard in enumerate(shards):
         save_file(shard, part / ("model.safetensors" if len(shards) == 1 else f"model-{index:02d}.safetensors"))
-    vocabulary.save(part / "vocabulary.json")
+    if vocabulary is not None:
+        vocabulary.save(part / "vocabulary.json")
     card = {"format": FORMAT, **card, "config": asdict(system.config), "dtype": dtype}  # type: ignore[call-overload]
     (part / "config.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (part / "README.md").write_text(text or f"# {card.get('name', folder.name)}\n", encoding="utf-8")

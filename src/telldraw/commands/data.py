@@ -79,7 +79,8 @@ def _list() -> None:
     for name, entry in DATASETS.items():
         print(f"{name}: {entry.summary}")
         print(f"  {entry.size}; {entry.licence}; {entry.url}")
-        print(f"  telldraw prepare {name} --from FOLDER")
+        for flag in entry.flags:
+            print(f"  telldraw prepare {name} {flag}")
 
 
 def _describe(dataset: "Dataset") -> None:

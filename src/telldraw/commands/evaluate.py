@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -18,25 +18,21 @@ from telldraw.errors import DataError, TelldrawError, WeightsError
 
 if TYPE_CHECKING:
     from telldraw.batches import Dialogues, Facts
+    from telldraw.commands.distribution import Watcher
     from telldraw.data.archive import Dataset
     from telldraw.metrics.evaluation import Measured, Scorer
     from telldraw.weights import Loaded
 
-PUBLISHED = (
-    "The paper's own scores (object F1, relational similarity) need a learned detector, which this version lacks: "
-    "these figures are not comparable with a published table."
-)
-
 
 @dataclass(frozen=True)
 class Options:
-    """Measure a drawer on the dialogues of a split: losses, distance to the true pictures, turns per second.
+    """Measure a drawer on the dialogues of a split: losses, distance to the true pictures, objects, relations, speed.
 
-    Prints a table, and writes evaluation.json and evaluation.md.
+    A detector is measured on the true pictures. Prints tables, and writes evaluation.json and evaluation.md.
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|WEIGHTS")]
-    """A training run, a weights folder, or the name of shipped weights."""
+    """A training run, a weights folder, or the name of weights at hand (telldraw weights)."""
     data: Annotated[Path, tyro.conf.arg(metavar="PREPARED")]
     """A data set that `telldraw prepare` wrote, at the resolution the weights draw."""
     split: str = "test"
@@ -47,6 +43,16 @@ class Options:
     """Seed of the noise of every turn."""
     lpips: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder with the two weight files that LPIPS needs (README: "LPIPS"); without it, LPIPS is left out."""
+    detector: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
+    """What names and locates the objects: a run, weights, a checkpoint of GeNeVA's authors (.pth), or none. By default
+    the detector at hand for this data set."""
+    distribution: Literal["none", "inception", "detector"] = "none"
+    """Also measure all drawings together: FID and its kin in Inception's features, or the same equations under other
+    names in the detector's (docs/metrics.md)."""
+    inception: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Weights of the FID's network; by default looked for in torch's cache."""
+    into_card: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Write the main figures into the card of the weights, where `telldraw weights` shows them."""
     batch_size: int = 32
     """Dialogues drawn at once; figures do not depend on it, speed does."""
     device: str = "cpu"
@@ -61,19 +67,33 @@ def run(argv: list[str]) -> None:
     for flag, value in (("--batch-size", options.batch_size), ("--limit", options.limit)):
         if value is not None and value < 1:
             raise TelldrawError(f"{flag} {value}: at least 1 is needed")
-    from telldraw.weights import find  # here and below: see the first lines
+    from telldraw.commands import detection, distribution  # here and below: see the first lines
+    from telldraw.weights import find, note
 
-    folder = find(options.weights)
+    published = options.weights.endswith(".pth")
+    folder = Path(options.weights) if published else find(options.weights)
     out = options.out or _beside(options.weights, folder) / f"evaluation-{options.split}"
     dataset = _open(options.data, options.split)
+    if detection.is_detector(options.weights):
+        detection.evaluate(argv, options, dataset, out)
+        return
     loaded = _load(folder, options, dataset.facts)
-    measured, why_no_losses = _measure(loaded, dataset, options)
+    detector = detection.chosen(options.detector, dataset.facts, options.device)
+    watcher = distribution.watching(options.distribution, options.inception, detector, options.device)
+    measured, why_no_losses = _measure(loaded, dataset, detector, watcher, options)
     report = _report(loaded, dataset, measured, why_no_losses, options, argv)
+    report["detector"], report["note"] = detection.about(detector, dataset.facts)
+    if watcher is not None:
+        from telldraw.data.pictures import of_split
+
+        report["distribution"] = watcher.report(of_split(dataset, options.split, options.limit), seed=options.seed)
 
     from telldraw.commands import report as writing
 
     writing.write(report, out)
     writing.show(report)
+    if options.into_card:
+        note(folder, writing.figures(report))
     print(f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}")
 
 
@@ -122,7 +142,9 @@ def _load(folder: Path, options: Options, facts: "Facts") -> "Loaded":
     return loaded
 
 
-def _measure(loaded: "Loaded", dataset: "Dataset", options: Options) -> tuple["Measured", str]:
+def _measure(
+    loaded: "Loaded", dataset: "Dataset", detector: "Loaded | None", watcher: "Watcher | None", options: Options
+) -> tuple["Measured", str]:
     """One pass over the split with a progress bar, and the reason why there are no losses, if so."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -137,20 +159,17 @@ def _measure(loaded: "Loaded", dataset: "Dataset", options: Options) -> tuple["M
         measured = evaluate(
             loaded.system,  # type: ignore[arg-type]  # _load has checked that it is Conversational
             _batches(loaded, dataset, options, count),
-            scorers(options, dataset.facts),
+            scorers(options, dataset.facts, detector),
             seed=options.seed,
             losses=losses,
             progress=lambda done: progress.update(task, completed=done),
+            watch=watcher.see if watcher else None,
         )
     return measured, why
 
 
-def scorers(options: Options, facts: "Facts") -> list["Scorer"]:
-    """What every drawn picture is measured by. The one place to add a metric.
-
-    The paper's scores belong here: a detector's scorer gets the drawn and the true pictures and gives, for each, the
-    objects' precision, recall, F1 and the relational similarity. The row of the true pictures then is its ceiling.
-    """
+def scorers(options: Options, facts: "Facts", detector: "Loaded | None") -> list["Scorer"]:
+    """What every drawn picture is measured by. The one place to add a metric."""
     from telldraw.metrics.reconstruction import reconstruction
 
     chosen: list[Scorer] = [reconstruction]
@@ -161,6 +180,11 @@ def scorers(options: Options, facts: "Facts") -> list["Scorer"]:
         if facts.resolution < distance.plan.smallest:
             raise DataError(f"LPIPS needs pictures of at least {distance.plan.smallest} pixels a side; drop --lpips")
         chosen.append(distance.score)
+    if detector is not None:
+        from telldraw.metrics.detection import SceneScorer
+
+        named: Any = detector.system
+        chosen.append(SceneScorer(named, facts.axes))
     return chosen
 
 
@@ -216,6 +240,8 @@ def _report(
     """All that was found and how, ready for JSON. Paths are those the user gave."""
     import torch
 
+    from telldraw.metrics.published import row_name
+
     gpu = torch.device(options.device).type == "cuda"
     return {
         "command": shlex.join(["telldraw", "evaluate", *argv]),
@@ -239,12 +265,26 @@ def _report(
         "batch_size": min(options.batch_size, measured.dialogues),
         "losses": measured.mean_losses(),
         "no_losses_because": why,
+        "row": row_name(loaded.card["system"], vars(loaded.system.config)),
+        "axes": list(dataset.facts.axes),
         "scores": {
             row: {
-                turns: {metric: measured.mean(row, metric, last=turns == "last") for metric in metrics}
+                turns: _with_harmonic({metric: measured.mean(row, metric, last=turns == "last") for metric in metrics})
                 for turns in ("all", "last")
             }
             for row, metrics in measured.values.items()
         },
-        "note": PUBLISHED,
     }
+
+
+def _with_harmonic(means: dict[str, float]) -> dict[str, float]:
+    """The means of a row, and the F1 that is made of two of them."""
+    from telldraw.metrics import AGAINST
+    from telldraw.metrics.scene import harmonic_mean
+
+    found = dict(means)
+    for ending in AGAINST:
+        if f"object_f1{ending}" in means:
+            pair = means[f"object_precision{ending}"], means[f"object_recall{ending}"]
+            found[f"object_f1_harmonic{ending}"] = harmonic_mean(*pair)
+    return found

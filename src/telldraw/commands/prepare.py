@@ -76,7 +76,129 @@ class CoDraw:
         print(f"licence of the data: {DATASETS['codraw'].licence}")
 
 
-FLAGS: dict[str, type[CoDraw]] = {"codraw": CoDraw}
+@dataclass(frozen=True)
+class ICLEVR:
+    """Prepare i-CLEVR: read the published set (--from), or render sequences of the same kind (--render)."""
+
+    source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FOLDER")] = None
+    """Folder with scenes, text, images and background.png, or with clevr_train.h5, clevr_val.h5 and clevr_test.h5;
+    unless said, $TELLDRAW_DATA/iclevr where that is set."""
+    render: int | None = None
+    """Render so many sequences: 60 % for train, 20 % for val, 20 % for test, as published."""
+    train: int | None = None
+    """Render so many sequences for train, instead of --render; --val and --test likewise."""
+    val: int | None = None
+    """Rendered sequences for val."""
+    test: int | None = None
+    """Rendered sequences for test."""
+    edits: bool = False
+    """Render sequences of eight turns that also move, recolour and remove solids."""
+    seed: int = 0
+    """Sequence i depends on this and on i, on nothing else."""
+    engine: Literal["fast", "mitsuba"] = "fast"
+    """What renders: our ray caster, or Mitsuba 3 (pip install 'telldraw[render]'), some 50 times slower."""
+    samples: int = 128
+    """Paths a pixel, of the engine mitsuba."""
+    shard: str | None = None
+    """Render part i of n only: i/n. To join, put the files of all NAME.rendering folders into one of them and run the
+    command without --shard."""
+    out: Path | None = None
+    """Where to put the prepared data set; iclevr-RESOLUTION.telldraw unless said."""
+    resolution: int = 128
+    """Side of the square pictures, in pixels."""
+    strict: bool = False
+    """Stop at the first fault in the published set instead of leaving that scene out."""
+    overwrite: bool = False
+    """Replace a prepared data set that is there already."""
+    workers: int = os.cpu_count() or 1
+    """Processes that render."""
+    limit: int | None = None
+    """Only so many scenes of the published set, for a trial."""
+
+    def run(self) -> None:
+        """Prepare, then say what there is."""
+        if not 16 <= self.resolution <= 512:
+            raise TelldrawError(f"--resolution {self.resolution}: 16 to 512 pixels can be drawn")
+        if self.workers < 1 or (self.limit is not None and self.limit < 1):
+            raise TelldrawError("--workers and --limit are 1 or more")
+        out = self.out or Path(f"iclevr-{self.resolution}.telldraw")
+        counts = (self.render, self.train, self.val, self.test)
+        if all(count is None for count in counts):
+            if self.edits or self.shard:
+                raise TelldrawError("--edits and --shard go with --render N; the published set is read as it is")
+            self._read(out)
+        elif self.source is not None:
+            raise TelldrawError("--from reads the published set, --render makes one: give one of the two")
+        elif self.limit is not None:
+            raise TelldrawError("--limit goes with --from; to render fewer, give --render a smaller number")
+        else:
+            self._render(out)
+
+    def _read(self, out: Path) -> None:
+        source = self.source or _owners_folder("iclevr")
+        if source is None:
+            where = DATASETS["iclevr"].url
+            raise DataError(f"say --render N, or where i-CLEVR is: --from FOLDER; its owner distributes it at {where}")
+        from telldraw.data.iclevr import prepare
+
+        started = time.monotonic()
+        with _progress("reading") as progress:
+            report = prepare(
+                source,
+                out,
+                resolution=self.resolution,
+                strict=self.strict,
+                overwrite=self.overwrite,
+                limit=self.limit,
+                tell=_say,
+                progress=progress,
+            )
+        counts = "; ".join(f"{s} {n:,} sequences, {report.turns[s]:,} turns" for s, n in report.dialogues.items())
+        print(f"{out}: {counts}; {report.words:,} words; {time.monotonic() - started:.0f} s")
+        if report.faults:
+            print(f"{len(report.faults):,} left out for faults; they are listed in {out / 'manifest.json'}")
+        print(f"licence of the data: {DATASETS['iclevr'].licence}")
+
+    def _counts(self) -> tuple[int, int, int]:
+        """How many sequences for each split. Raises TelldrawError."""
+        given = (self.train, self.val, self.test)
+        if self.render is not None and any(count is not None for count in given):
+            raise TelldrawError("--render N splits by itself; give either it, or --train, --val and --test")
+        train, val, test = (count or 0 for count in given)
+        if self.render is not None:
+            val = test = round(self.render * 0.2)
+            train = self.render - val - test
+        if min(train, val, test) < 0 or train < 1:
+            raise TelldrawError("there is nothing to train on; give --render N of 1 or more, or --train of 1 or more")
+        return train, val, test
+
+    def _shard(self) -> tuple[int, int]:
+        number, _, count = (self.shard or "1/1").partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise TelldrawError(f"--shard {self.shard}: a part of a whole was expected, for example 2/4")
+        return int(number), int(count)
+
+    def _render(self, out: Path) -> None:
+        (train, val, test), shard = self._counts(), self._shard()
+        if self.seed < 0 or not 1 <= self.samples <= 65536:
+            raise TelldrawError("--seed is 0 or more, --samples 1 to 65,536")
+        from telldraw.data.iclevr_render import LICENCE, Plan, render
+
+        plan = Plan(train, val, test, self.resolution, self.seed, self.edits, self.engine, self.samples)
+        started = time.monotonic()
+        with _progress("rendered") as progress:
+            turns = render(
+                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=_say, progress=progress
+            )
+        if turns is None:
+            print(f"part {self.shard} lies in {out}.rendering; the command without --shard joins all parts there")
+            return
+        counts = "; ".join(f"{s} {getattr(plan, s):,} sequences, {n:,} turns" for s, n in turns.items())
+        print(f"{out}: {counts}; {time.monotonic() - started:.0f} s")
+        print(f"licence of the data: {LICENCE}")
+
+
+FLAGS: dict[str, type[CoDraw] | type[ICLEVR]] = {"codraw": CoDraw, "iclevr": ICLEVR}
 """The flags of each data set in the table."""
 
 

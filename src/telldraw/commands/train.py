@@ -41,6 +41,7 @@ arrives at the same weights. `telldraw train SYSTEM --help` lists every option w
 
   telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64
   telldraw train geneva --data codraw-64.telldraw --preset codraw-64 --out runs/codraw-64 --max-minutes 9
+  telldraw train detector --data codraw-64.telldraw --preset codraw-small --batch-turns 32 --decay 0.998
 
 systems and their presets:
 """
@@ -58,6 +59,8 @@ class Options(Generic[SystemConfig]):
     """Where the settings start from."""
     out: Path | None = None
     """Folder of the run; `runs/SYSTEM-PRESET` unless given. If it holds a run, that run goes on."""
+    start_from: str | None = None
+    """Weights of the same system and sizes to begin with (a run, a folder or a name), instead of random ones."""
     batch_size: int = 16
     """Examples (dialogues) in a batch; GeNeVA's paper has 32."""
     batch_turns: int | None = None
@@ -71,7 +74,7 @@ class Options(Generic[SystemConfig]):
     weights_dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     """How the weights that draw are written."""
     sheet_dialogues: int = 6
-    """Validation dialogues on the sample sheet."""
+    """Validation dialogues on the sample sheet (of a drawer every turn, of a detector the last)."""
     schedule: Annotated[Schedule, tyro.conf.arg(name="")] = field(default_factory=Schedule)
     """How long, and how often."""
 
@@ -168,6 +171,8 @@ def _trainer(module: Any, options: Any, dataset: "Dataset", run_folder: Path, de
 
     torch.manual_seed(options.seed)
     system = module.build(options.config, dataset.facts)
+    if options.start_from is not None:
+        _begin_with(system, options.start_from)
     whole = not getattr(options.config, "iterative", True)
     loader = Loader(
         dataset,
@@ -181,6 +186,20 @@ def _trainer(module: Any, options: Any, dataset: "Dataset", run_folder: Path, de
     # with shapes that stay, the best plan for each convolution is worth a search
     torch.backends.cudnn.benchmark = options.batch_turns is not None
     return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
+
+
+def _begin_with(system: "nn.Module", given: str) -> None:
+    """Fill a new system with what is in a weights folder; parts that only training needs stay random."""
+    from telldraw import weights
+
+    loaded = weights.load(weights.find(given)).system
+    try:
+        missing, unknown = system.load_state_dict(loaded.state_dict(), strict=False)
+    except RuntimeError as error:
+        raise TrainingError(f"--start-from {given} does not fit: {str(error).splitlines()[-1].strip()[:200]}") from None
+    parts = tuple(f"{name}." for name in loaded.training_only)  # type: ignore[union-attr]
+    if unknown or any(not name.startswith(parts) for name in missing):
+        raise TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
 
 
 def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset: "Dataset") -> None:
@@ -239,20 +258,23 @@ class _Outputs:
         from telldraw import weights
 
         card = {**self.card, "examples": seen}
-        words, dtype = self.dataset.vocabulary, self.options.weights_dtype
+        reads = hasattr(self.options.config, "vocabulary_size")
+        words, dtype = self.dataset.vocabulary if reads else None, self.options.weights_dtype
         weights.save(self.trainer.run / "weights", system, words, card, dtype=dtype, text=_readme(card))
 
     def sheet(self, system: "nn.Module", seen: int) -> None:
-        """Draw the same validation dialogues, each from the empty canvas, under the true ones."""
+        """Show what the system does with the same validation dialogues, in the way that suits what it can do."""
         import numpy as np
 
         from telldraw.commands import sheets
         from telldraw.drawing.sheet import contact_sheet
 
-        drawer: Any = system
-        sheet = contact_sheet(sheets.strips(drawer, self.dataset, self.dialogues, device=self.trainer.device))
+        show = sheets.of(SYSTEMS[self.card["system"]].capabilities)
+        sheet = contact_sheet(show(system, self.dataset, self.dialogues, device=self.trainer.device))
         sheet.save(self.folder / f"{seen:010d}.png")
         self.log.picture("sheet", seen, np.asarray(sheet))
+        for figure in sheets.figures(system, self.dataset, device=self.trainer.device):
+            self.log.note(f"{seen:,} examples: {figure}")
 
 
 def _readme(card: dict[str, Any]) -> str:
@@ -326,6 +348,7 @@ def _compared(folder: Path, name: str, options: Any, dataset: "Dataset") -> dict
     asked: dict[str, Any] = {
         "system": name,
         "preset": options.preset,
+        "start_from": options.start_from,
         "config": {key: _plain(value) for key, value in asdict(options.config).items()},
         "data": dataset.facts.name,
         "dialogues": len(dataset.splits["train"]),

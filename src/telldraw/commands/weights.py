@@ -12,30 +12,33 @@ from telldraw.commands.table import table
 
 @dataclass(frozen=True)
 class Weights:
-    """List the weights that come with telldraw: what they are made from, and what was measured."""
+    """List the weights at hand: what they are made from, what was measured, and where they lie."""
 
     json: bool = False
     """Print one JSON document instead, for other programs; it has each card in full, and the folder."""
 
 
 def run(argv: list[str]) -> None:
-    """Print the table of shipped weights."""
+    """Print the table of weights that come with telldraw or lie in a folder `weights`."""
     options = tyro.cli(Weights, args=argv, prog="telldraw weights", config=(tyro.conf.FlagCreatePairsOff,))
-    from telldraw.weights import DEFAULT, find, shipped
+    from telldraw.weights import DEFAULT, at_hand, card
 
-    cards = shipped()
-    folders = {name: find(name) for name in cards}
+    folders = at_hand()
+    cards = {name: card(folder) for name, folder in folders.items()}
     sizes = {name: sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) for name, folder in folders.items()}
     if options.json:
         extra = {n: {"default": n == DEFAULT, "folder": str(folders[n]), "bytes": sizes[n]} for n in cards}
         print(json_format.dumps({name: card | extra[name] for name, card in cards.items()}, indent=2))
         return
     if not cards:
-        print("No weights come with this copy of telldraw; train some with `telldraw train`.")
+        print("No weights are at hand; train some with `telldraw train`.")
         return
     rows = [_row(name, card, sizes[name], name == DEFAULT) for name, card in cards.items()]
     print(table(("weights", "system", "data", "licence", "pixels", "size", "measured"), rows))
-    print("\n* draws when no --weights are given")
+    print("\n* draws when no --weights are given; where they lie:")
+    for name, folder in folders.items():
+        for path in sorted({*folder.glob("model*.safetensors"), *folder.glob("model.onnx")}):
+            print(f"  {name}: {path}")
 
 
 def _row(name: str, card: dict[str, Any], size: int, default: bool) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ class Entry:
     """Name of the type in `telldraw.batches` that the loader gives."""
     url: str
     """Where the owner distributes it."""
+    flags: tuple[str, ...] = ("--from FOLDER",)
+    """What `telldraw prepare` needs to be told, one way or the other."""
 
 
 DATASETS: dict[str, Entry] = {
@@ -29,5 +31,13 @@ DATASETS: dict[str, Entry] = {
         size="9,993 dialogues, 42,508 turns; 2.1 GB prepared at 128 x 128",
         batch="Dialogues",
         url="https://github.com/facebookresearch/CoDraw",
+    ),
+    "iclevr": Entry(
+        summary="CLEVR's solids added turn by turn by instructions: the published set, or rendered here (--render)",
+        licence="published: its owner's terms, in GeNeVA-v1.zip; rendered here: CC0 1.0",
+        size="10,000 sequences of 5 turns published, 2.5 GB prepared at 128 x 128; rendered, as many as you ask for",
+        batch="Dialogues",
+        url="https://www.microsoft.com/en-us/research/project/generative-neural-visual-artist-geneva/",
+        flags=("--from FOLDER", "--render 10000"),
     ),
 }

@@ -202,6 +202,9 @@ class Dataset:
         self.protocol: str = manifest["protocol"]
         self.resolution: int = manifest["resolution"]
         self.classes: tuple[str, ...] = tuple(manifest["classes"])
+        # sets prepared before this was written down: CoDraw's objects are related by depth, as GeNeVA scores them
+        before = ("x", "depth") if self.name.startswith("codraw") else ("x", "y")
+        self.axes: tuple[str, ...] = tuple(manifest.get("axes", before))
         listed = json.loads((path / "dialogues.json").read_text(encoding="utf-8"))
         self.splits: dict[str, list[Dialogue]] = {s: [Dialogue(*row) for row in rows] for s, rows in listed.items()}
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
@@ -256,8 +259,17 @@ class Dataset:
         from telldraw.batches import Facts  # brings torch, which looking at a data set does not need
 
         across, down = self.manifest.get("canvas", (1, 1))
+        rows = np.concatenate([np.arange(d.start, d.stop) for d in self.splits.get("train", [])] or [np.zeros(0, int)])
         return Facts(
-            self.name, self.licence, self.resolution, self.classes, self.vocabulary, self.background, across / down
+            name=self.name,
+            licence=self.licence,
+            resolution=self.resolution,
+            classes=self.classes,
+            vocabulary=self.vocabulary,
+            background=self.background,
+            aspect=across / down,
+            axes=self.axes,
+            shares=tuple(self.objects[rows].mean(0).tolist()) if len(rows) else (),
         )
 
     def split(self, name: str) -> list[Dialogue]:

@@ -302,6 +302,7 @@ def prepare(
                 "protocol": protocol,
                 "resolution": resolution,
                 "canvas": list(CANVAS),
+                "axes": ["x", "depth"],
                 "classes": list(CLASSES),
                 "dialogues": report.dialogues,
                 "turns": report.turns,

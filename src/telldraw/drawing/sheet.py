@@ -16,7 +16,8 @@ COMFORTABLE = 256
 LARGEST_SCALE = 32
 _STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--")
 _PAPER, _INK, _FAINT = (255, 255, 255), (32, 32, 36), (120, 120, 128)
-_GAP, _SIZE, _LEADING, _MOST_LINES, _WIDEST = 16, 15, 20, 10, 1600
+_GAP, _SIZE, _LEADING, _MOST_LINES = 16, 15, 20, 10
+_WIDEST = 1830  # five pictures of 4:3 in a row: a dialogue of i-CLEVR
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

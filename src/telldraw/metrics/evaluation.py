@@ -104,11 +104,14 @@ def evaluate(
     seed: int,
     losses: Callable[[Dialogues], dict[str, Tensor]] | None = None,
     progress: Callable[[int], None] = lambda dialogues: None,
+    watch: Callable[[str, Tensor], None] | None = None,
 ) -> Measured:
     """Draw and score every dialogue of `batches` (uint8 pictures, as the loader gives them).
 
     Pictures are scored as they would be saved, in 256 levels. The noise of a turn depends on `seed` and on how many
     turns came before it in the data, not on the batch size. `progress` is told the number of dialogues done.
+    `watch` is shown every batch of pictures [N, 3, H, W] in [-1, 1] with the name of its row: what is measured of all
+    pictures together, and not of each, is collected there.
     """
     scorers, noise = list(scorers), torch.Generator().manual_seed(seed)
     measured = Measured()
@@ -122,8 +125,10 @@ def evaluate(
         measured.seconds += _now(batch.image) - began
         forced = draw(system, batch, turns, teacher=True)
         copied = batch.previous(batch.image, batch.background)
-        shown = (_as_saved(free), _as_saved(forced), copied, batch.background.expand_as(batch.image))
+        shown = (_as_saved(free), _as_saved(forced), copied, batch.background.expand_as(batch.image), batch.image)
         for row, pictures in zip(ROWS, shown, strict=True):
+            if watch is not None:
+                watch(row, pictures)
             for scorer in scorers:
                 for metric, values in scorer(pictures, batch.image, batch.objects, batch.position).items():
                     measured.values[row].setdefault(metric, []).append(values.cpu())

@@ -11,9 +11,9 @@ Both are read with `weights_only=True`: nothing in them is executed. torchvision
 """
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import torch
@@ -123,6 +123,19 @@ class LPIPS(nn.Module):
     def score(self, drawn: Tensor, true: Tensor, objects: Tensor, position: Tensor) -> dict[str, Tensor]:
         """The distance as a scorer of `metrics.evaluation`: figures [N] by name. Objects and places are not used."""
         return {"lpips": self(drawn, true)}
+
+
+def diversity(distance: Callable[[Tensor, Tensor], Tensor], drawings: Tensor) -> Tensor:
+    """How different drawings of the same words are: drawings [G, K, 3, H, W] in [-1, 1] -> [G], 0 if all K are equal.
+
+    The mean distance of the K (K - 1) / 2 pairs, as in Zhu et al. 2017 (BicycleGAN, arXiv:1711.11586), section 4. This
+    is `lpips_diversity`, and higher is better; `lpips`, to the true picture, is another figure, and lower is better.
+    Raises ValueError when there are fewer than two drawings of the same words.
+    """
+    if drawings.dim() != 5 or drawings.shape[1] < 2:
+        raise ValueError(f"drawings [G, K, 3, H, W] with K of at least 2 were expected, not {tuple(drawings.shape)}")
+    pairs = list(combinations(range(drawings.shape[1]), 2))
+    return torch.stack([distance(drawings[:, one], drawings[:, other]) for one, other in pairs]).mean(0)
 
 
 def from_folder(folder: Path) -> LPIPS:

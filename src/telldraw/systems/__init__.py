@@ -26,6 +26,11 @@ SYSTEMS = {
         "El-Nouby et al., ICCV 2019 (arXiv:1811.09845)",
         ("Conversational",),
     ),
+    "detector": Entry(
+        "Names and locates the objects of a picture, to score what others draw",
+        "El-Nouby et al., ICCV 2019 (arXiv:1811.09845)",
+        ("Detector",),
+    ),
 }
 
 

@@ -31,6 +31,11 @@ class Update:
             self.optimizers[name].step()
             self.optimizers[name].zero_grad(set_to_none=True)
 
+    def rate(self, name: str, factor: float) -> None:
+        """Make the step sizes of `name` those it began with, times `factor`; they are part of the training state."""
+        for group in self.optimizers[name].param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
     def record(self, **values: Tensor | float) -> None:
         """Note figures for the log; the last value of each name counts."""
         for name, value in values.items():

@@ -1,0 +1,1 @@
+"""CLEVR's stage: its geometry, two engines that draw it, and sequences of instructions with the scenes they make."""
