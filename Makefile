@@ -11,9 +11,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The pins were made with Python 3.11; a later one takes what the ranges of pyproject.toml allow.
 PINS = $(shell $(BIN)/python -c "import sys; print('-c constraints.txt' if sys.version_info[:2] == (3, 11) else '')")
-# These two go first, by exact version: of several builds of torch pip then takes the pinned one, and the package
-# itself is built with the pinned setuptools instead of whichever is newest.
-FIRST := $(shell grep -E '^(torch|setuptools)==' constraints.txt)
+# These two go first, each by exact version: the package itself is built with the pinned setuptools instead of
+# whichever is newest, and of several builds of torch pip takes the pinned one.
+BUILD := $(shell grep -E '^setuptools==' constraints.txt)
+TORCH := $(shell grep -E '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench clean
@@ -27,14 +28,15 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.drawing: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing telldraw into $(VENV): about a minute, or as long as PyTorch takes to download"
-	@$(INSTALL) $(FIRST)
-	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train]'
+	@echo "installing telldraw into $(VENV): about half a minute"
+	@$(INSTALL) $(BUILD)
+	@$(INSTALL) $(PINS) --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.developing: $(VENV)/.drawing
-	@echo "installing what the tests and checks need"
-	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train,test,lint]'
+	@echo "installing what training, tests and checks need: as long as PyTorch takes to download"
+	@$(INSTALL) $(TORCH)
+	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train,export,test,lint]'
 	@touch $@
 
 demo: $(VENV)/.drawing ## draw a scene of five turns with the shipped weights

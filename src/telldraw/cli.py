@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": Command("telldraw.commands.compare", "compare two sets of pictures: FID, KID and others", "train"),
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
+    "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
 }
 
@@ -53,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("", "telldraw"):
             raise
-        print(f"telldraw: {words[0]} needs {package}: pip install 'telldraw[train]'", file=sys.stderr)
+        extra = "export" if words[0] == "export" else "train"
+        print(f"telldraw: {words[0]} needs {package}: pip install 'telldraw[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -1,5 +1,6 @@
 """Weights that draw, as a folder others can load: config.json, model.safetensors, vocabulary.json and a card to read.
 
+Beside or instead of model.safetensors there may be model.onnx and start.npz (`drawing/export.py`), which need no torch.
 A system that reads no words has no vocabulary.json.
 
 Only `save`, `load` and `load_run` import torch. Loading never runs code from the folder.
@@ -26,6 +27,9 @@ DEFAULT = "geneva-codraw-64"
 FORMAT = 1
 SHARD = 40_000_000
 """Largest safetensors file, in bytes; what is larger is split over model-00.safetensors, model-01.safetensors, ..."""
+
+ONNX, START = "model.onnx", "start.npz"
+"""A turn as an ONNX graph, and the state before the first turn."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         delattr(system, name)
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
-        raise WeightsError(f"{folder} has no model.safetensors")
+        hint = "; model.onnx is there: draw with --engine onnx" if (folder / ONNX).is_file() else ""
+        raise WeightsError(f"{folder} has no model.safetensors{hint}")
     tensors: dict[str, torch.Tensor] = {}
     for path in files:
         try:
@@ -127,6 +132,12 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         raise WeightsError(f"{folder}: the weights do not fit their card: {reason}") from None
     system.to(device, memory_format=torch.channels_last).eval()
     return Loaded(about.get("name", folder.name), system, vocabulary, about)
+
+
+def read(folder: Path) -> tuple[Vocabulary, dict[str, Any]]:
+    """The words and the card of a weights folder; loads no torch."""
+    about = card(folder)
+    return _vocabulary(folder, about), about
 
 
 def _vocabulary(folder: Path, card: dict[str, Any]) -> Vocabulary:
