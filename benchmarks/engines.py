@@ -62,6 +62,14 @@ def loading(load: Callable[[], Any]) -> tuple[Any, float]:
     return load(), time.perf_counter() - began
 
 
+def telling(engine: Any, batch: int, words: list[str], noise: np.ndarray) -> Callable[[], Any]:
+    """One turn of `batch` conversations, from their start."""
+    state = engine.start()
+    if batch == 1:
+        return lambda: engine.turn(state, words, noise)
+    return lambda: engine.turns([state] * batch, [words] * batch, [noise] * batch)
+
+
 def main(options: Options) -> None:
     """Print a block for each engine; the engines take turns, so that what else the machine does hits all alike."""
     torch.set_num_threads(options.threads)
@@ -81,22 +89,15 @@ def main(options: Options) -> None:
             apart = export.differences(loaded, folder)
             print(
                 f"{'onnx ' + dtype:14} {(folder / weights.ONNX).stat().st_size / 1e6:6.2f} MB, "
-                f"loaded in {1e3 * took:4.0f} ms; from torch over {len(apart)} turns: at most {apart.max():.0f} of 255 levels, mean"
-                f" {apart.mean():.4f}, more than one level in {100 * (apart > 1).mean():.3f} % of all values"
+                f"loaded in {1e3 * took:4.0f} ms; from torch over {len(apart)} turns: at most {apart.max():.0f} of 255 "
+                f"levels, mean {apart.mean():.4f}, over 1: {100 * (apart > 1).mean():.3f} % of all values"
             )
     system, words = cast(Conversational, loaded.system), ["tree"] * options.words
     noise = np.ones(system.noise_dim, np.float32)
     vectors = sum(part.weight.numel() for part in loaded.system.modules() if isinstance(part, torch.nn.Embedding))
     read = 4 * (sum(weight.numel() for weight in loaded.system.parameters()) - vectors)
     for batch in options.batches:
-        work = {
-            name: lambda engine=engine, state=engine.start(): (
-                engine.turns([state] * batch, [words] * batch, [noise] * batch)
-                if batch > 1
-                else engine.turn(state, words, noise)
-            )
-            for name, engine in engines.items()
-        }
+        work = {name: telling(engine, batch, words, noise) for name, engine in engines.items()}
         floor = here.floor(operations(work["torch"]), read)
         rounds = [{name: seconds(turn, 1)[0] for name, turn in work.items()} for _ in range(options.repeats)]
         for name in work:

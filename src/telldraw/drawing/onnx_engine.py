@@ -32,7 +32,7 @@ class OnnxEngine:
     """A weights folder as a `session.Batched` engine. `turn` draws alone, so a seed gives one picture."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        """Load. `threads` default to OMP_NUM_THREADS, else to the cores. Raises WeightsError naming what is wrong."""
+        """Load. `threads`: by default OMP_NUM_THREADS, else the usable cores. Raises WeightsError naming what is wrong."""
         self.vocabulary: Vocabulary
         self.vocabulary, self.card = weights.read(folder)
         self.name: str = self.card.get("name", folder.name)
@@ -82,9 +82,7 @@ def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone: its warnings are about graphs in general
     options.inter_op_num_threads = 1
-    wanted = threads if threads is not None else os.environ.get("OMP_NUM_THREADS", "")
-    if str(wanted).isdecimal():
-        options.intra_op_num_threads = int(wanted)
+    options.intra_op_num_threads = threads or _threads()
     onnxruntime.disable_telemetry_events()
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
@@ -93,6 +91,14 @@ def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     except Exception as error:  # ONNX Runtime has a dozen, which share no base but this
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"{path} is damaged, or made for a newer onnxruntime: {reason}") from None
+
+
+def _threads() -> int:
+    """OMP_NUM_THREADS, as torch reads it, else the cores this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start(path: Path, shapes: dict[str, list[Any]]) -> State:
