@@ -11,9 +11,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The pins were made with Python 3.11; a later one takes what the ranges of pyproject.toml allow.
 PINS = $(shell $(BIN)/python -c "import sys; print('-c constraints.txt' if sys.version_info[:2] == (3, 11) else '')")
-# These two go first, by exact version: of several builds of torch pip then takes the pinned one, and the package
-# itself is built with the pinned setuptools instead of whichever is newest.
-FIRST := $(shell grep -E '^(torch|setuptools)==' constraints.txt)
+# These two go first, each by exact version: the package itself is built with the pinned setuptools instead of
+# whichever is newest, and of several builds of torch pip takes the pinned one.
+BUILD := $(shell grep -E '^setuptools==' constraints.txt)
+TORCH := $(shell grep -E '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench clean
@@ -27,24 +28,25 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.drawing: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing telldraw into $(VENV): about a minute, or as long as PyTorch takes to download"
-	@$(INSTALL) $(FIRST)
-	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train]'
+	@echo "installing telldraw into $(VENV): about half a minute"
+	@$(INSTALL) $(BUILD)
+	@$(INSTALL) $(PINS) --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.developing: $(VENV)/.drawing
-	@echo "installing what the tests and checks need"
-	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train,test,lint]'
+	@echo "installing what training, tests and checks need: as long as PyTorch takes to download"
+	@$(INSTALL) $(TORCH)
+	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train,export,test,lint]'
 	@touch $@
 
 demo: $(VENV)/.drawing ## draw a scene of five turns with the shipped weights
 	@mkdir -p $(OUT)
 	$(BIN)/telldraw draw --seed 7 --out $(OUT)/scene.png --sheet $(OUT)/turns.png --animate $(OUT)/turns.gif \
-		"a large tree on the left side" \
-		"the sun in the top right corner" \
-		"a boy in the middle, smiling, facing right" \
-		"a girl on the right, facing left" \
-		"a dog next to the boy"
+		"Add a red cube at the center" \
+		"Add a cyan sphere behind it on the left" \
+		"Add a yellow cylinder in front of the red cube on the right" \
+		"Add a purple sphere on the left of it" \
+		"Add a green cube behind the yellow cylinder on the right"
 	@echo "the scene: $(OUT)/scene.png    its five turns: $(OUT)/turns.png, $(OUT)/turns.gif"
 
 test: $(VENV)/.developing ## run all tests (make test TESTS=tests/test_lpips.py for one file)

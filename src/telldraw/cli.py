@@ -28,6 +28,7 @@ COMMANDS = {
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "studio": Command("telldraw.commands.studio", "draw in a browser; an HTTP API for other programs", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
+    "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
 }
 
@@ -55,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("", "telldraw"):
             raise
-        extra = "studio" if package in _OF_STUDIO else "train"
+        own = {"export": "export"} | dict.fromkeys(["studio"] if package in _OF_STUDIO else [], "studio")
+        extra = own.get(words[0], "train")
         print(f"telldraw: {words[0]} needs {package}: pip install 'telldraw[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Weights that draw, as a folder others can load: config.json, model.safetensors, vocabulary.json and a card to read.
 
+Beside or instead of model.safetensors there may be model.onnx and start.npz (`drawing/export.py`), which need no torch.
 A system that reads no words has no vocabulary.json.
 
 Only `save`, `load` and `load_run` import torch. Loading never runs code from the folder.
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "shipped"
 CHECKOUT = Path(__file__).parents[2]
 """The root of the repository, where telldraw runs from one; weights with a licence of their own lie there."""
-DEFAULT = "geneva-codraw-64"
+DEFAULT = "geneva-iclevr-64"
 FORMAT = 1
 SHARD = 40_000_000
 """Largest safetensors file, in bytes; what is larger is split over model-00.safetensors, model-01.safetensors, ..."""
+
+ONNX, START = "model.onnx", "start.npz"
+"""A turn as an ONNX graph, and the state before the first turn."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         delattr(system, name)
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
-        raise WeightsError(f"{folder} has no model.safetensors")
+        hint = "; model.onnx is there: draw with --engine onnx" if (folder / ONNX).is_file() else ""
+        raise WeightsError(f"{folder} has no model.safetensors{hint}")
     tensors: dict[str, torch.Tensor] = {}
     for path in files:
         try:
@@ -127,6 +132,12 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         raise WeightsError(f"{folder}: the weights do not fit their card: {reason}") from None
     system.to(device, memory_format=torch.channels_last).eval()
     return Loaded(about.get("name", folder.name), system, vocabulary, about)
+
+
+def read(folder: Path) -> tuple[Vocabulary, dict[str, Any]]:
+    """The words and the card of a weights folder; loads no torch."""
+    about = card(folder)
+    return _vocabulary(folder, about), about
 
 
 def _vocabulary(folder: Path, card: dict[str, Any]) -> Vocabulary:
@@ -199,7 +210,11 @@ def save(
     part.mkdir(parents=True)
     shards = list(_shards(tensors))
     for index, shard in enumerate(shards):
-        save_file(shard, part / ("model.safetensors" if len(shards) == 1 else f"model-{index:02d}.safetensors"))
+        file = part / ("model.safetensors" if len(shards) == 1 else f"model-{index:02d}.safetensors")
+        file.touch()  # with the rights that new files get here; safetensors would keep others from reading it
+        rights = file.stat().st_mode
+        save_file(shard, file)
+        file.chmod(rights)
     if vocabulary is not None:
         vocabulary.save(part / "vocabulary.json")
     card = {"format": FORMAT, **card, "config": asdict(system.config), "dtype": dtype}  # type: ignore[call-overload]

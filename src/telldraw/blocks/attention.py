@@ -20,7 +20,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
-        query, key, value = (project(features).flatten(2).mT for project in (self.query, self.key, self.value))
+        # one head, as an axis of its own: an export knows no other form
+        query, key, value = (project(features).flatten(2).mT[:, None] for project in (self.query, self.key, self.value))
         # SAGAN does not divide by the root of the width
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return features + self.gamma * attended.mT.unflatten(2, features.shape[2:])
+        return features + self.gamma * attended[:, 0].mT.unflatten(2, features.shape[2:])

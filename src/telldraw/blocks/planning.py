@@ -70,7 +70,7 @@ class Planner(nn.Module):
         """seen [N, C, S, S], condition [N, D] -> the plan, K classes and S * S cells."""
         ramp = torch.linspace(-1, 1, seen.shape[-1], device=seen.device, dtype=seen.dtype)
         down, across = torch.meshgrid(ramp, ramp, indexing="ij")
-        hidden = self.enter(torch.cat([seen, torch.stack([across, down]).expand(len(seen), -1, -1, -1)], dim=1))
+        hidden = self.enter(torch.cat([seen, torch.stack([across, down]).expand(seen.shape[0], -1, -1, -1)], dim=1))
         told = self.tell(condition).unflatten(1, (len(self.layers), -1, 1, 1)).unbind(1)
         for layer, words in zip(self.layers, told, strict=True):
             scale, shift = words.chunk(2, dim=1)
@@ -92,7 +92,7 @@ class Layout(nn.Module):
 
     def forward(self, objects: Placed) -> Tensor:
         """-> [N, W, S, S]."""
-        vectors = self.vectors.expand(len(objects.amount), -1, -1)
+        vectors = self.vectors.expand(objects.amount.shape[0], -1, -1)
         values = torch.cat([vectors, objects.offset.to(vectors.dtype)], dim=-1) * objects.amount.unsqueeze(-1)
         cells = F.one_hot(objects.cell, self.side**2).to(values.dtype)
         return self.spread(torch.einsum("nkw,nkp->nwp", values, cells).unflatten(2, (self.side, self.side)))

@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -53,6 +53,10 @@ class Draw:
     """Leave out of the PNG what it was told (weights' name, instructions, seeds)."""
     device: Annotated[str, tyro.conf.arg(metavar="DEVICE")] = "cpu"
     """Where to draw: cpu, cuda, ..."""
+    engine: Annotated[Literal["onnx", "torch"] | None, tyro.conf.arg(metavar="onnx|torch", help_behavior_hint="")] = (
+        None
+    )
+    """Who computes. Default: ONNX Runtime, where the weights hold a graph for it and the device is cpu, else torch."""
     preview: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True
     """In a conversation, show no picture in the terminal."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -125,10 +129,10 @@ def _begin(options: Draw) -> Any:
     from telldraw.drawing.files import read_record
 
     if options.continue_ is None:
-        return drawer(options.weights, options.device).start(options.seed or 0)
+        return drawer(options.weights, options.device, options.engine).start(options.seed or 0)
     record = read_record(options.continue_)
     try:
-        drawing = drawer(options.weights or record.weights, options.device)
+        drawing = drawer(options.weights or record.weights, options.device, options.engine)
     except WeightsError as error:
         hint = (
             "" if options.weights else f"; {options.continue_} was drawn with them: say where they are with --weights"

@@ -37,7 +37,7 @@ def run(argv: list[str]) -> None:
     print(table(("weights", "system", "data", "licence", "pixels", "size", "measured"), rows))
     print("\n* draws when no --weights are given; where they lie:")
     for name, folder in folders.items():
-        for path in sorted(folder.glob("model*.safetensors")):
+        for path in sorted({*folder.glob("model*.safetensors"), *folder.glob("model.onnx")}):
             print(f"  {name}: {path}")
 
 

@@ -380,7 +380,7 @@ class System(nn.Module):
         canvas, hidden, said = state
         if not self.config.iterative:
             said = _join(said, instruction)
-            instruction, canvas, hidden = said, self.start(len(said)).canvas, torch.zeros_like(hidden)
+            instruction, canvas, hidden = said, self.start(said.shape[0]).canvas, torch.zeros_like(hidden)
         heard = self.hear(instruction)
         output, last = self.memory(heard.unsqueeze(1), hidden.unsqueeze(0).contiguous())
         painted = self.paint(self.memory_norm(output.squeeze(1)), canvas, noise)
@@ -596,8 +596,8 @@ def _total(losses: dict[str, Tensor]) -> Tensor:
 def _join(said: Tensor, instruction: Tensor) -> Tensor:
     """Two padded sets of sentences [B, L] and [B, M], said one after the other, padding last."""
     joined = torch.cat([said, instruction], dim=1)
-    order = (joined == 0).to(torch.int8).argsort(dim=1, stable=True)
-    return joined.gather(1, order)
+    places = torch.arange(joined.shape[1], device=joined.device) + (joined == 0) * (1 << 30)
+    return joined.gather(1, places.argsort(dim=1))
 
 
 def _wrong_pairs(turns: Tensor) -> tuple[Tensor, Tensor]:
