@@ -31,8 +31,8 @@ import telldraw
 import telldraw.weights
 from telldraw.drawing.noise import noise
 from telldraw.drawing.session import Drawer, read
-from telldraw.drawing.together import turns as draw_together
 from telldraw.studio.catalogue import load
+from telldraw.studio.worker import together
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def floor(drawer: Drawer, scenes: Sequence[list[str]], batch: int) -> float:
     best = 0.0
     for _ in range(12):
         began = time.perf_counter()
-        states = draw_together(engine, states, words, noises)
+        states = together(engine, states, words, noises)
         best = max(best, batch / (time.perf_counter() - began))
     return best
 
@@ -202,7 +202,8 @@ def main(options: Options) -> None:
         print(f"{options.clients} clients, {took:.0f} s: {len(waits):,} turns, {len(waits) / took:.1f} turns/s")
         if waits:
             print(
-                f"  waiting: median {1e3 * statistics.median(waits):.0f} ms, 99 % under {1e3 * waits[int(0.99 * len(waits))]:.0f} ms"
+                f"  waiting: median {1e3 * statistics.median(waits):.0f} ms, "
+                f"99 % under {1e3 * waits[int(0.99 * len(waits))]:.0f} ms"
             )
         if options.kill:
             server.stop(signal.SIGKILL)
@@ -211,7 +212,8 @@ def main(options: Options) -> None:
         else:
             drawn, passes = server.batches()
             print(
-                f"  {drawn / passes:.1f} turns a forward pass; memory {before:.0f} MB at rest, {began:.0f} MB warm, {server.memory():.0f} MB at the end"
+                f"  {drawn / passes:.1f} turns a forward pass; memory "
+                f"{before:.0f} MB at rest, {began:.0f} MB warm, {server.memory():.0f} MB at the end"
             )
         drawer = telldraw.drawer(options.weights)
         found = check(clients, server.address, drawer)

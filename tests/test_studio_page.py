@@ -246,12 +246,12 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it(visit: Visit) -> None
         const faults = [];
         for (const node of document.querySelectorAll("button, a, input, textarea, dialog, nav, [role=region]"))
             if (!named(node)) faults.push(`no name: ${node.outerHTML.slice(0, 80)}`);
-        for (const node of document.querySelectorAll("img")) if (!node.hasAttribute("alt")) faults.push("an image without alt");
+        for (const node of document.querySelectorAll("img:not([alt])")) faults.push(`no alt: ${node.src}`);
         const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
         if (new Set(ids).size !== ids.length) faults.push("an id twice");
-        for (const node of document.querySelectorAll("[style]:not(textarea):not(.turns):not(.turns li):not(html)")) faults.push(`style: ${node.outerHTML.slice(0, 60)}`);
         if (document.documentElement.lang !== "en") faults.push("no language");
-        if (!document.querySelector("main") || !document.querySelector("[aria-live]")) faults.push("a landmark is missing");
+        for (const part of ["main", "header", "nav", "[aria-live]"])
+            if (!document.querySelector(part)) faults.push(`no ${part}`);
         return faults;
     }""")
     assert faults == []

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,14 +48,14 @@ def _postgres() -> Iterator[str]:
         pytest.skip("no PostgreSQL here: install its server, or name one with TELLDRAW_TEST_POSTGRESQL")
     pytest.importorskip("psycopg", reason="needs psycopg: pip install 'telldraw[studio,postgresql]'")
     folder = Path(tempfile.mkdtemp(prefix="telldraw-"))
-    user = {}
+    user: dict[str, Any] = {}
     if os.getuid() == 0:  # PostgreSQL refuses to be root
         try:
             shutil.chown(folder, "postgres")
         except LookupError:
             pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
         user = {"user": "postgres", "cwd": folder}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | user
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | user
     try:
         data = folder / "data"
         subprocess.run([tools / "initdb", "-D", data, "-A", "trust", "-U", "telldraw", "-N"], check=True, **quiet)
@@ -180,6 +181,7 @@ def test_what_is_stored_replays_exactly(tmp_path: Path) -> None:
     worker = worker_on(tmp_path, states=2)  # so few that most are drawn anew
     drawing = worker.store.create("me", "toy", worker.catalogue["toy"].checksum, seed=5)
     worker.start()
+    kind: Any
     for number, (kind, instruction) in enumerate(
         [("tell", "a tree"), ("tell", "a sun"), ("again", ""), ("tell", "on the left"), ("candidates", "the tree")]
     ):
@@ -215,7 +217,8 @@ def served(url: str) -> Iterator[tuple[str, subprocess.Popen]]:
             server.stdout.close()
 
 
-def client(address: str, owner: str) -> "httpx.Client":
+def client(address: str, owner: str) -> Any:
+    """One person's requests."""
     return httpx.Client(base_url=address, headers={"telldraw-owner": owner}, timeout=60)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from PIL import Image
 
 from telldraw.drawing.noise import check_seed, noise
-from telldraw.drawing.session import Drawer, read
-from telldraw.drawing.together import turns as draw_together
+from telldraw.drawing.session import Drawer, Engine, read
 from telldraw.errors import TelldrawError
 from telldraw.studio.catalogue import Catalogue
 from telldraw.studio.jobs import Answer, FullError, Job, TooManyError
@@ -272,7 +272,7 @@ class Worker:
             began = time.perf_counter()
             words = [read(engine.vocabulary, row.instruction) for row in part]
             noises = [noise(row.seed, row.depth, engine.noise_dim) for row in part]
-            after = draw_together(engine, [row.state for row in part], words, noises)
+            after = together(engine, [row.state for row in part], words, noises)
             seconds = time.perf_counter() - began
             for row, state in zip(part, after, strict=True):
                 row.state, row.seconds = state, seconds
@@ -361,3 +361,14 @@ class Worker:
             job.future.set_exception(error)
             if self._watcher:
                 self._watcher.answered(job.kind, time.perf_counter() - job.asked, not isinstance(error, TelldrawError))
+
+
+def together(engine: Engine, states: list[Any], words: list[list[str]], noises: list[np.ndarray]) -> list[Any]:
+    """One turn of each conversation, in one forward pass where the engine can (`session.Batched`), in order.
+
+    One that is told in a batch may be rounded otherwise in the last bit than one told alone: within 1/255.
+    """
+    many = getattr(engine, "turns", None)
+    if many is None or len(states) == 1:
+        return [engine.turn(*one) for one in zip(states, words, noises, strict=True)]
+    return list(many(states, words, noises))
