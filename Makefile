@@ -17,7 +17,7 @@ BUILD := $(shell grep -E '^setuptools==' constraints.txt)
 TORCH := $(shell grep -E '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo studio test check bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -39,6 +39,14 @@ $(VENV)/.developing: $(VENV)/.drawing
 	@$(INSTALL) $(PINS) --no-build-isolation -e '.[train,export,test,lint]'
 	@touch $@
 
+# The studio's page is tested in a real browser. Where none can be installed, those tests skip and say so.
+$(VENV)/.browser: | $(BIN)/python
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		command -v apt-get >/dev/null && test "$$(id -u)" = 0 && echo "installing Chromium for the tests of the page" && \
+		{ apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; }; } >/dev/null 2>&1; \
+	} || echo "there is no Chromium, and it cannot be installed: the tests of the page will be skipped"
+	@touch $@
+
 demo: $(VENV)/.drawing ## draw a scene of five turns with the shipped weights
 	@mkdir -p $(OUT)
 	$(BIN)/telldraw draw --seed 7 --out $(OUT)/scene.png --sheet $(OUT)/turns.png --animate $(OUT)/turns.gif \
@@ -49,7 +57,11 @@ demo: $(VENV)/.drawing ## draw a scene of five turns with the shipped weights
 		"Add a green cube behind the yellow cylinder on the right"
 	@echo "the scene: $(OUT)/scene.png    its five turns: $(OUT)/turns.png, $(OUT)/turns.gif"
 
-test: $(VENV)/.developing ## run all tests (make test TESTS=tests/test_lpips.py for one file)
+studio: $(VENV)/.drawing ## draw by telling, in a browser
+	@$(INSTALL) $(PINS) --no-build-isolation -e '.[studio]'
+	$(BIN)/telldraw studio
+
+test: $(VENV)/.developing $(VENV)/.browser ## run all tests (make test TESTS=tests/test_lpips.py for one file)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.developing ## what CI checks: format, lint, types

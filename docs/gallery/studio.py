@@ -11,7 +11,11 @@ from typing import Any
 from playwright.sync_api import expect, sync_playwright
 
 HERE = Path(__file__).parent
-FIRST = ["Add a red cube at the center", "Add a cyan sphere behind it on the left", "Add a yellow cylinder on the right"]
+FIRST = [
+    "Add a red cube at the center",
+    "Add a cyan sphere behind it on the left",
+    "Add a yellow cylinder on the right",
+]
 BRANCH = ["Add a purple sphere in front of it on the right", "Add a green cylinder on the left"]
 DESKTOP, PHONE = {"width": 1360, "height": 850}, {"width": 390, "height": 844}
 
