@@ -32,7 +32,7 @@ class OnnxEngine:
     """A weights folder as a `session.Batched` engine. `turn` draws alone, so a seed gives one picture."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        """Load. `threads`: by default OMP_NUM_THREADS, else the usable cores. Raises WeightsError naming what is wrong."""
+        """`threads`: by default OMP_NUM_THREADS, else all usable cores. Raises WeightsError saying what is wrong."""
         self.vocabulary: Vocabulary
         self.vocabulary, self.card = weights.read(folder)
         self.name: str = self.card.get("name", folder.name)
