@@ -83,6 +83,7 @@ def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3  # errors alone: its warnings are about graphs in general
     options.inter_op_num_threads = 1
     options.intra_op_num_threads = threads or _threads()
+    onnxruntime.set_default_logger_severity(3)
     onnxruntime.disable_telemetry_events()
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
