@@ -42,11 +42,11 @@ $(VENV)/.developing: $(VENV)/.drawing
 demo: $(VENV)/.drawing ## draw a scene of five turns with the shipped weights
 	@mkdir -p $(OUT)
 	$(BIN)/telldraw draw --seed 7 --out $(OUT)/scene.png --sheet $(OUT)/turns.png --animate $(OUT)/turns.gif \
-		"a large tree on the left side" \
-		"the sun in the top right corner" \
-		"a boy in the middle, smiling, facing right" \
-		"a girl on the right, facing left" \
-		"a dog next to the boy"
+		"Add a red cube at the center" \
+		"Add a cyan sphere behind it on the left" \
+		"Add a yellow cylinder in front of the red cube on the right" \
+		"Add a purple sphere on the left of it" \
+		"Add a green cube behind the yellow cylinder on the right"
 	@echo "the scene: $(OUT)/scene.png    its five turns: $(OUT)/turns.png, $(OUT)/turns.gif"
 
 test: $(VENV)/.developing ## run all tests (make test TESTS=tests/test_lpips.py for one file)

@@ -207,7 +207,7 @@ def test_help_is_light() -> None:
         (["real", "drawn", "--inception", "no.pth"], "there is no weight file no.pth"),
         (["real", "drawn", "--inception", "real/000.png"], "its SHA-256 begins with"),
         (["real", "drawn", "--detector", "nobody"], "no weights named 'nobody'"),
-        (["real", "drawn", "--detector", "geneva-codraw-64"], "geneva-codraw-64 gives no features of pictures"),
+        (["real", "drawn", "--detector", "geneva-iclevr-64"], "geneva-iclevr-64 gives no features of pictures"),
         (["real", "drawn", "--detector", "a", "--inception", "b"], "--inception and --detector are two kinds"),
         (["real", "nowhere", "--measure", "pairs"], "there is no folder nowhere"),
         (["real", "empty", "--measure", "pairs"], "empty has no pictures (.png, .jpg"),

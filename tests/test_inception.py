@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from telldraw import pixels
-from telldraw.blocks.inception_trunk import SMALLEST, Trunk
+from telldraw.blocks.inception import SMALLEST, Trunk
 from telldraw.errors import WeightsError
 from telldraw.metrics import inception
 from telldraw.metrics.inception import Inception, find, load, resize

@@ -1,13 +1,41 @@
-"""Draws the sheets of this folder: `python docs/gallery/draw.py [WEIGHTS]`. Nothing is picked: seed 0, every scene."""
+"""Draws the sheets of this folder that drawers made: `python docs/gallery/draw.py`. Nothing is picked: every scene."""
 
-import sys
 from pathlib import Path
 
 import telldraw
 from telldraw.drawing.sheet import Strip, contact_sheet, frames_of
-from telldraw.weights import DEFAULT
 
 HERE = Path(__file__).parent
+SOLIDS = [
+    "Add a red cube at the center",
+    "Add a cyan sphere behind it on the left",
+    "Add a yellow cylinder in front of the red cube on the right",
+    "Add a purple sphere on the left of it",
+    "Add a green cube behind the yellow cylinder on the right",
+]
+MORE_SOLIDS = [
+    [
+        "Add a blue sphere at the center",
+        "Add a brown cylinder in front of it on the left",
+        "Add a gray cube on the right of it",
+        "Add a red sphere behind the blue sphere on the right",
+        "Add a yellow cube behind the brown cylinder on the left",
+    ],
+    [
+        "Add a green cylinder at the center",
+        "Add a purple cube in front of it on the right",
+        "Add a purple cylinder behind it on the right",
+        "Add a cyan cube on the left of the green cylinder",
+        "Add a red sphere in front of the cyan cube on the left",
+    ],
+    [
+        "Add a yellow sphere at the center",
+        "Add a blue cube behind it on the right",
+        "Add a blue cylinder behind it on the left",
+        "Add a green sphere in front of the yellow sphere on the left and in front of the blue cylinder",
+        "Add a gray sphere on the right of the yellow sphere",
+    ],
+]
 FIRST = [
     "large sun in the left corner",
     "big apple tree on the right side, top cut off",
@@ -25,16 +53,25 @@ MORE = [
 ]
 
 
+def strip(weights: str, scene: list[str], seed: int = 0) -> Strip:
+    """One conversation, turn by turn."""
+    canvas = telldraw.drawer(weights).start(seed=seed)
+    for instruction in scene:
+        canvas = canvas.tell(instruction)
+    return Strip("", frames_of(canvas, 3))
+
+
 def main() -> None:
-    """Draw both sheets with the weights named, or with those that come with telldraw."""
-    drawer = telldraw.drawer(sys.argv[1] if len(sys.argv) > 1 else DEFAULT)
-    for name, scenes in (("geneva-codraw.png", [FIRST]), ("geneva-codraw-more.png", MORE)):
-        strips = []
-        for scene in scenes:
-            canvas = drawer.start(seed=0)
-            for instruction in scene:
-                canvas = canvas.tell(instruction)
-            strips.append(Strip("", frames_of(canvas, 3)))
+    """Draw all sheets."""
+    solids, scenes = "geneva-iclevr-64", "geneva-codraw-64"
+    sheets = {
+        "geneva-iclevr.png": [strip(solids, SOLIDS)],
+        "geneva-iclevr-more.png": [strip(solids, scene) for scene in MORE_SOLIDS]
+        + [strip(solids, SOLIDS, seed) for seed in (1, 2, 3)],
+        "geneva-codraw.png": [strip(scenes, FIRST)],
+        "geneva-codraw-more.png": [strip(scenes, scene) for scene in MORE],
+    }
+    for name, strips in sheets.items():
         contact_sheet(strips).save(HERE / name, optimize=True)
         print(HERE / name)
 

@@ -1,7 +1,7 @@
 """Tell, draw, repeat: pictures made and changed by language, with conditional generative models.
 
 >>> import telldraw
->>> canvas = telldraw.drawer("geneva-codraw-64").start(seed=7)        # doctest: +SKIP
+>>> canvas = telldraw.drawer("geneva-iclevr-64").start(seed=7)        # doctest: +SKIP
 >>> canvas = canvas.tell("a large tree on the left")                  # doctest: +SKIP
 >>> canvas.image.save("tree.png")                                     # doctest: +SKIP
 """

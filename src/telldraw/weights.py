@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "shipped"
 CHECKOUT = Path(__file__).parents[2]
 """The root of the repository, where telldraw runs from one; weights with a licence of their own lie there."""
-DEFAULT = "geneva-codraw-64"
+DEFAULT = "geneva-iclevr-64"
 FORMAT = 1
 SHARD = 40_000_000
 """Largest safetensors file, in bytes; what is larger is split over model-00.safetensors, model-01.safetensors, ..."""
@@ -210,7 +210,11 @@ def save(
     part.mkdir(parents=True)
     shards = list(_shards(tensors))
     for index, shard in enumerate(shards):
-        save_file(shard, part / ("model.safetensors" if len(shards) == 1 else f"model-{index:02d}.safetensors"))
+        file = part / ("model.safetensors" if len(shards) == 1 else f"model-{index:02d}.safetensors")
+        file.touch()  # with the rights that new files get here; safetensors would keep others from reading it
+        rights = file.stat().st_mode
+        save_file(shard, file)
+        file.chmod(rights)
     if vocabulary is not None:
         vocabulary.save(part / "vocabulary.json")
     card = {"format": FORMAT, **card, "config": asdict(system.config), "dtype": dtype}  # type: ignore[call-overload]

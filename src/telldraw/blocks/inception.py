@@ -1,187 +1,235 @@
-"""The trunk of Inception-v3: Szegedy et al. 2016 (arXiv:1512.00567), Table 1, as PyTorch's users know it.
+"""Inception-v3 (Szegedy et al. 2016, arXiv:1512.00567), by the names of public weight files: its trunk, and two heads.
 
-The names of the modules are those of the published weights, so that these load; the layers are written anew.
+Layers are called as in torchvision and in the files ported from TensorFlow (`Mixed_5b.branch5x5_1.conv.weight`), so
+that either kind of file fits without a table of translations. The two differ in one thing, how a block pools its
+input beside its convolutions, and so the pooling is an argument.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-_Size = int | tuple[int, int]
+Pool = Callable[[Tensor], Tensor]
+"""[N, C, H, W] -> [N, C, H, W]: what a block of stride 1 does beside its convolutions."""
+Kernel = int | tuple[int, int]
+Step = tuple[str, int, Kernel]
+"""Name of a convolution, its channels out, its kernel."""
+Branch = tuple[tuple[Step, ...], ...]
+"""Convolutions one after the other; a stage of several is a fork, whose results are joined."""
+
+CHANNELS = 2048
+"""Of the last map."""
+SMALLEST = 75
+"""Side of the smallest picture that leaves a last map of one pixel."""
+
+
+def average_with_border(x: Tensor) -> Tensor:
+    """Mean of 3 x 3, the zeros beyond the edge counted: torchvision's."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1)
+
+
+def average_inside(x: Tensor) -> Tensor:
+    """Mean of the part of 3 x 3 that lies inside the map: TensorFlow's."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def maximum(x: Tensor) -> Tensor:
+    """Largest of 3 x 3: what the network of the FID does in its last block."""
+    return F.max_pool2d(x, 3, stride=1, padding=1)
 
 
 class Convolution(nn.Module):
     """Convolution without bias, batch norm, ReLU."""
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: _Size, *, stride: int = 1, padding: _Size = 0, deviation: float = 0.1
-    ) -> None:
+    def __init__(self, fan_in: int, fan_out: int, kernel: Kernel, *, stride: int = 1, padded: bool = True) -> None:
+        """`padded` keeps the size of the map (at stride 1)."""
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, bias=False)
-        self.bn = nn.BatchNorm2d(outputs, eps=0.001)
-        nn.init.trunc_normal_(self.conv.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+        sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+        padding = (sides[0] // 2, sides[1] // 2) if padded else (0, 0)
+        self.conv = nn.Conv2d(fan_in, fan_out, sides, stride=stride, padding=padding, bias=False)
+        self.bn = nn.BatchNorm2d(fan_out, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, inputs, H, W] -> [N, outputs, H', W']."""
+        """[N, fan_in, H, W] -> [N, fan_out, H', W']."""
         return F.relu(self.bn(self.conv(x)))
 
 
-class Mixed(nn.Module):
-    """Branches side by side on the same map; each is a chain of named convolutions, of which the last may fork."""
+def _chain(name: str, *steps: tuple[int, Kernel]) -> Branch:
+    """A branch without a fork: its layers are `name`, or `name_1`, `name_2`, ..."""
+    if len(steps) == 1:
+        return (((name, *steps[0]),),)
+    return tuple(((f"{name}_{number}", *step),) for number, step in enumerate(steps, 1))
 
-    def __init__(
-        self, chains: Sequence[Sequence[str | tuple[str, ...]]], pool: str, layers: Mapping[str, nn.Module]
-    ) -> None:
-        """`chains` name the layers of each branch in order; a tuple is a fork. pool: "mean", or "max" with stride 2."""
+
+def _fork(name: str, channels: int, *steps: tuple[int, Kernel]) -> Branch:
+    """A chain that ends in a 1 x 3 and a 3 x 1 beside each other, `name_Na` and `name_Nb`."""
+    last = f"{name}_{len(steps) + 1}"
+    before = tuple(((f"{name}_{number}", *step),) for number, step in enumerate(steps, 1))
+    return (*before, ((f"{last}a", channels, (1, 3)), (f"{last}b", channels, (3, 1))))
+
+
+class Mixed(nn.Module):
+    """Branches of one input, joined by channels; the pooled input is the last of them."""
+
+    def __init__(self, fan_in: int, branches: tuple[Branch, ...], *, pool: Pool | None, pooled: int = 0) -> None:
+        """With `pool` the map keeps its size and a 1 x 1 makes `pooled` channels of what was pooled.
+
+        Without, the map is halved: the last step of each branch has stride 2, and so has a max pooling.
+        """
         super().__init__()
-        self.chains, self.pool = chains, pool
-        for name, layer in layers.items():
-            self.add_module(name, layer)
+        self.pool, self.names = pool, [[[step[0] for step in stage] for stage in branch] for branch in branches]
+        self.channels = pooled or fan_in
+        for branch in branches:
+            width = fan_in
+            for number, stage in enumerate(branch, 1):
+                halves = pool is None and number == len(branch)
+                for name, fan_out, kernel in stage:
+                    layer = Convolution(width, fan_out, kernel, stride=1 + halves, padded=not halves)
+                    self.add_module(name, layer)
+                width = sum(fan_out for _, fan_out, _ in stage)
+            self.channels += width
+        if pool is not None:
+            self.branch_pool = Convolution(fan_in, pooled, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] -> the joined channels of all branches, the pooled one last."""
-        joined = []
-        for chain in self.chains:
-            y = x
-            for step in chain:
-                names = (step,) if isinstance(step, str) else step
-                y = torch.cat([self.get_submodule(name)(y) for name in names], 1)
-            joined.append(y)
-        if self.pool == "max":
-            joined.append(F.max_pool2d(x, 3, stride=2))
-        else:
-            joined.append(self.get_submodule("branch_pool")(F.avg_pool2d(x, 3, stride=1, padding=1)))
-        return torch.cat(joined, 1)
+        """[N, fan_in, H, W] -> [N, channels, H, W], or half the size."""
+        parts = []
+        for branch in self.names:
+            part = x
+            for stage in branch:
+                part = torch.cat([self.get_submodule(name)(part) for name in stage], 1)
+            parts.append(part)
+        parts.append(F.max_pool2d(x, 3, stride=2) if self.pool is None else self.branch_pool(self.pool(x)))
+        return torch.cat(parts, 1)
 
 
-def _strip(inputs: int, outputs: int, length: int, *, down: bool) -> Convolution:
-    """A convolution of 1 x length, or of length x 1: together they do the work of a square."""
-    if down:
-        return Convolution(inputs, outputs, (length, 1), padding=(length // 2, 0))
-    return Convolution(inputs, outputs, (1, length), padding=(0, length // 2))
+def mixed_35(fan_in: int, pooled: int, pool: Pool) -> Mixed:
+    """Fig. 5 of the paper, on maps of 35 x 35."""
+    double = _chain("branch3x3dbl", (64, 1), (96, 3), (96, 3))
+    return Mixed(
+        fan_in,
+        (_chain("branch1x1", (64, 1)), _chain("branch5x5", (48, 1), (64, 5)), double),
+        pool=pool,
+        pooled=pooled,
+    )
 
 
-def _mixed_35(inputs: int, pooled: int) -> Mixed:
-    """At 35 x 35: Fig. 5 of the paper, with a 5x5 kept."""
-    layers = {
-        "branch1x1": Convolution(inputs, 64, 1),
-        "branch5x5_1": Convolution(inputs, 48, 1),
-        "branch5x5_2": Convolution(48, 64, 5, padding=2),
-        "branch3x3dbl_1": Convolution(inputs, 64, 1),
-        "branch3x3dbl_2": Convolution(64, 96, 3, padding=1),
-        "branch3x3dbl_3": Convolution(96, 96, 3, padding=1),
-        "branch_pool": Convolution(inputs, pooled, 1),
-    }
-    double = ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")
-    return Mixed([("branch1x1",), ("branch5x5_1", "branch5x5_2"), double], "mean", layers)
+def mixed_17(fan_in: int, width: int, pool: Pool) -> Mixed:
+    """Fig. 6 of the paper with n = 7, on maps of 17 x 17."""
+    wide, tall = (width, (1, 7)), (width, (7, 1))
+    return Mixed(
+        fan_in,
+        (
+            _chain("branch1x1", (192, 1)),
+            _chain("branch7x7", (width, 1), wide, (192, (7, 1))),
+            _chain("branch7x7dbl", (width, 1), tall, wide, tall, (192, (1, 7))),
+        ),
+        pool=pool,
+        pooled=192,
+    )
 
 
-def _to_17(inputs: int) -> Mixed:
-    """From 35 x 35 to 17 x 17: Fig. 10."""
-    layers = {
-        "branch3x3": Convolution(inputs, 384, 3, stride=2),
-        "branch3x3dbl_1": Convolution(inputs, 64, 1),
-        "branch3x3dbl_2": Convolution(64, 96, 3, padding=1),
-        "branch3x3dbl_3": Convolution(96, 96, 3, stride=2),
-    }
-    return Mixed([("branch3x3",), ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")], "max", layers)
+def mixed_8(fan_in: int, pool: Pool) -> Mixed:
+    """Fig. 7 of the paper, on maps of 8 x 8."""
+    branches = (
+        _chain("branch1x1", (320, 1)),
+        _fork("branch3x3", 384, (384, 1)),
+        _fork("branch3x3dbl", 384, (448, 1), (384, 3)),
+    )
+    return Mixed(fan_in, branches, pool=pool, pooled=192)
 
 
-def _mixed_17(inputs: int, inner: int) -> Mixed:
-    """At 17 x 17: Fig. 6 with n = 7."""
-    layers = {
-        "branch1x1": Convolution(inputs, 192, 1),
-        "branch7x7_1": Convolution(inputs, inner, 1),
-        "branch7x7_2": _strip(inner, inner, 7, down=False),
-        "branch7x7_3": _strip(inner, 192, 7, down=True),
-        "branch7x7dbl_1": Convolution(inputs, inner, 1),
-        "branch7x7dbl_2": _strip(inner, inner, 7, down=True),
-        "branch7x7dbl_3": _strip(inner, inner, 7, down=False),
-        "branch7x7dbl_4": _strip(inner, inner, 7, down=True),
-        "branch7x7dbl_5": _strip(inner, 192, 7, down=False),
-        "branch_pool": Convolution(inputs, 192, 1),
-    }
-    single = [f"branch7x7_{n}" for n in (1, 2, 3)]
-    double = [f"branch7x7dbl_{n}" for n in (1, 2, 3, 4, 5)]
-    return Mixed([("branch1x1",), single, double], "mean", layers)
+def halve_35(fan_in: int) -> Mixed:
+    """From maps of 35 x 35 to 17 x 17 (Fig. 10 of the paper)."""
+    branches = (_chain("branch3x3", (384, 3)), _chain("branch3x3dbl", (64, 1), (96, 3), (96, 3)))
+    return Mixed(fan_in, branches, pool=None)
 
 
-def _to_8(inputs: int) -> Mixed:
-    """From 17 x 17 to 8 x 8."""
-    layers = {
-        "branch3x3_1": Convolution(inputs, 192, 1),
-        "branch3x3_2": Convolution(192, 320, 3, stride=2),
-        "branch7x7x3_1": Convolution(inputs, 192, 1),
-        "branch7x7x3_2": _strip(192, 192, 7, down=False),
-        "branch7x7x3_3": _strip(192, 192, 7, down=True),
-        "branch7x7x3_4": Convolution(192, 192, 3, stride=2),
-    }
-    return Mixed([("branch3x3_1", "branch3x3_2"), [f"branch7x7x3_{n}" for n in (1, 2, 3, 4)]], "max", layers)
+def halve_17(fan_in: int) -> Mixed:
+    """From maps of 17 x 17 to 8 x 8 (Fig. 10 of the paper, with a 7 x 7 in one branch)."""
+    long = _chain("branch7x7x3", (192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3))
+    return Mixed(fan_in, (_chain("branch3x3", (192, 1), (320, 3)), long), pool=None)
 
 
-def _mixed_8(inputs: int) -> Mixed:
-    """At 8 x 8: Fig. 7."""
-    layers = {
-        "branch1x1": Convolution(inputs, 320, 1),
-        "branch3x3_1": Convolution(inputs, 384, 1),
-        "branch3x3_2a": _strip(384, 384, 3, down=False),
-        "branch3x3_2b": _strip(384, 384, 3, down=True),
-        "branch3x3dbl_1": Convolution(inputs, 448, 1),
-        "branch3x3dbl_2": Convolution(448, 384, 3, padding=1),
-        "branch3x3dbl_3a": _strip(384, 384, 3, down=False),
-        "branch3x3dbl_3b": _strip(384, 384, 3, down=True),
-        "branch_pool": Convolution(inputs, 192, 1),
-    }
-    single = ("branch3x3_1", ("branch3x3_2a", "branch3x3_2b"))
-    double = ("branch3x3dbl_1", "branch3x3dbl_2", ("branch3x3dbl_3a", "branch3x3dbl_3b"))
-    return Mixed([("branch1x1",), single, double], "mean", layers)
+class Trunk(nn.Module):
+    """Table 1 of the paper without what follows its last block: 42 layers deep, 21.8 million weights."""
+
+    def __init__(self, pool: Pool = average_with_border, last_pool: Pool | None = None) -> None:
+        """`last_pool` is that of the last block, where it differs."""
+        super().__init__()
+        self.Conv2d_1a_3x3 = Convolution(3, 32, 3, stride=2, padded=False)
+        self.Conv2d_2a_3x3 = Convolution(32, 32, 3, padded=False)
+        self.Conv2d_2b_3x3 = Convolution(32, 64, 3)
+        self.Conv2d_3b_1x1 = Convolution(64, 80, 1)
+        self.Conv2d_4a_3x3 = Convolution(80, 192, 3, padded=False)
+        self.Mixed_5b = mixed_35(192, 32, pool)
+        self.Mixed_5c = mixed_35(256, 64, pool)
+        self.Mixed_5d = mixed_35(288, 64, pool)
+        self.Mixed_6a = halve_35(288)
+        self.Mixed_6b = mixed_17(768, 128, pool)
+        self.Mixed_6c = mixed_17(768, 160, pool)
+        self.Mixed_6d = mixed_17(768, 160, pool)
+        self.Mixed_6e = mixed_17(768, 192, pool)
+        self.Mixed_7a = halve_17(768)
+        self.Mixed_7b = mixed_8(1280, pool)
+        self.Mixed_7c = mixed_8(2048, last_pool or pool)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, 3, H, W], 299 pixels a side in the paper and at least `SMALLEST` -> [N, 2048, h, w], 8 x 8 for 299.
+
+        Pixels as the weights expect them: [-1, 1] for those from TensorFlow.
+        """
+        return self.last(self.middle(x))
+
+    def middle(self, x: Tensor) -> Tensor:
+        """[N, 3, H, W] -> [N, 768, h, w], 17 x 17 for 299."""
+        x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
+        x = F.max_pool2d(x, 3, stride=2)
+        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x))
+        x = F.max_pool2d(x, 3, stride=2)
+        x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))
+        return self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))))
+
+    def last(self, x: Tensor) -> Tensor:
+        """[N, 768, h, w] -> [N, 2048, h', w'], 8 x 8 for 17 x 17."""
+        return self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
 
 
 class Auxiliary(nn.Module):
     """The side head on the 17 x 17 map."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, fan_in: int, outputs: int) -> None:
         super().__init__()
-        self.conv0 = Convolution(inputs, 128, 1)
-        self.conv1 = Convolution(128, 768, 5, deviation=0.01)
+        self.conv0 = Convolution(fan_in, 128, 1)
+        self.conv1 = Convolution(128, 768, 5, padded=False)
         self.fc = nn.Linear(768, outputs)
-        nn.init.trunc_normal_(self.fc.weight, std=0.001, a=-0.002, b=0.002)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, inputs, 17, 17] -> [N, outputs]."""
+        """[N, fan_in, 17, 17] -> [N, outputs]."""
         return self.fc(self.conv1(self.conv0(F.avg_pool2d(x, 5, stride=3))).mean((2, 3)))
 
 
-class Inception(nn.Module):
-    """Inception-v3 with two heads of `outputs` numbers each; 299 x 299 pictures as ImageNet's weights expect them."""
+class Inception(Trunk):
+    """Inception-v3 with two heads of `outputs` numbers each; 299 x 299 pictures, to be trained.
+
+    A `Trunk` and not around one, because the published weights know no `trunk.` in their names.
+    """
 
     side = 299
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
-        self.Conv2d_1a_3x3 = Convolution(3, 32, 3, stride=2)
-        self.Conv2d_2a_3x3 = Convolution(32, 32, 3)
-        self.Conv2d_2b_3x3 = Convolution(32, 64, 3, padding=1)
-        self.Conv2d_3b_1x1 = Convolution(64, 80, 1)
-        self.Conv2d_4a_3x3 = Convolution(80, 192, 3)
-        self.Mixed_5b, self.Mixed_5c, self.Mixed_5d = _mixed_35(192, 32), _mixed_35(256, 64), _mixed_35(288, 64)
-        self.Mixed_6a = _to_17(288)
-        self.Mixed_6b, self.Mixed_6c = _mixed_17(768, 128), _mixed_17(768, 160)
-        self.Mixed_6d, self.Mixed_6e = _mixed_17(768, 160), _mixed_17(768, 192)
         self.AuxLogits = Auxiliary(768, outputs)
-        self.Mixed_7a = _to_8(768)
-        self.Mixed_7b, self.Mixed_7c = _mixed_8(1280), _mixed_8(2048)
-        self.fc = nn.Linear(2048, outputs)
-        nn.init.trunc_normal_(self.fc.weight, std=0.1, a=-0.2, b=0.2)
+        self.fc = nn.Linear(CHANNELS, outputs)
+        for name, module in self.named_modules():  # torchvision's deviations, cut off at two of them
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                deviation = {"AuxLogits.conv1.conv": 0.01, "AuxLogits.fc": 0.001}.get(name, 0.1)
+                nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x [N, 3, 299, 299] -> the main and the side head's [N, outputs], both always."""
-        x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
-        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
-        x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(F.max_pool2d(x, 3, stride=2))))
-        x = self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))))
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, 3, 299, 299] -> the main and the side head's [N, outputs], both always."""
+        x = self.middle(x)
         side = self.AuxLogits(x)
-        x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
-        return self.fc(F.dropout(x.mean((2, 3)), training=self.training)), side
+        return self.fc(F.dropout(self.last(x).mean((2, 3)), training=self.training)), side

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from telldraw import pixels
-from telldraw.blocks import inception_trunk as blocks
+from telldraw.blocks import inception as blocks
 from telldraw.errors import WeightsError
 
 FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")

@@ -213,7 +213,7 @@ class InceptionDetector(nn.Module):
         large = F.interpolate((image + 1) / 2, (side, side), mode="bilinear", align_corners=False)
         mean, deviation = (large.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
         # their network takes [0, 1] and applies the change meant for pictures normalised to ImageNet's mean
-        return torch.cat(self.inception3((large * deviation + mean - 0.5) / 0.5), 1)
+        return torch.cat(self.inception3.heads((large * deviation + mean - 0.5) / 0.5), 1)
 
     def forward(self, image: Tensor) -> Detected:
         """image [N, 3, H, W] in [-1, 1] -> what is in each, and where."""
