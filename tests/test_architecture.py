@@ -44,7 +44,7 @@ BUILDS_ON: dict[str, set[str]] = {}
 FUNCTION_LINES, MODULE_LINES = 60, 400
 LONGER: dict[str, int] = {
     # one system, one file: the paper's networks, update rule and drawing, read top to bottom
-    "systems/geneva.py": 620,
+    "systems/geneva.py": 630,
 }
 """Modules that may have more lines than the budget, and why."""
 

@@ -86,6 +86,16 @@ def test_shards_join_to_the_single_run(rendered: Path, tmp_path: Path) -> None:
     assert contents(one) == contents(rendered)
 
 
+def test_shards_of_the_path_tracer_join_too(tmp_path: Path) -> None:
+    pytest.importorskip("mitsuba", reason="Mitsuba 3 is not installed: pip install 'telldraw[render]'")
+    plan = Plan(GROUP + 1, 0, 0, resolution=16, engine="mitsuba", samples=12)
+    one, other = tmp_path / "one.telldraw", tmp_path / "other.telldraw"
+    render(plan, one, workers=2)  # in other processes
+    for number in (2, 1):
+        assert render(plan, other, shard=(number, 2)) is None
+    assert render(plan, other) and contents(other) == contents(one)
+
+
 def test_a_stopped_run_goes_on(rendered: Path, tmp_path: Path) -> None:
     class Stop(Exception):
         pass

@@ -269,6 +269,17 @@ def test_what_needs_torch_says_what_to_install(folder: Path, copy: Path, prepare
         assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1 and not (tmp_path / "new.part").exists()
 
 
+# What comes with telldraw
+
+BOTH = [f for f in weights.at_hand().values() if (f / weights.ONNX).is_file() and list(f.glob("*.safetensors"))]
+
+
+@pytest.mark.parametrize("path", BOTH, ids=lambda path: path.name)
+def test_a_graph_at_hand_is_of_the_weights_beside_it(path: Path) -> None:
+    """In the mean, because a plan may put an object into the next cell where another processor rounds otherwise."""
+    assert export.differences(weights.load(path), path).mean() < 0.5
+
+
 # The command
 
 

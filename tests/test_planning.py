@@ -31,6 +31,13 @@ def test_samples_follow_the_plan() -> None:
     torch.testing.assert_close(drawn.offset.square().mean((0, 1)), torch.full((2,), 1 / 3), atol=0.01, rtol=0)
 
 
+def test_a_sharp_sample_prefers_the_likely() -> None:
+    torch.manual_seed(0)
+    plan = Plan(torch.ones(20_000, 1), torch.tensor([0.75, 0.25]).log().expand(20_000, 1, 2))
+    share = sample(plan, torch.randn(20_000, 3), sharpness=2.0).cell.float().mean()
+    assert share == pytest.approx(0.1, abs=0.01)  # 1 / (9 + 1)
+
+
 def test_what_is_unlikely_is_not_placed_and_the_noise_decides_the_rest() -> None:
     plan = Plan(torch.tensor([[-0.1, 0.1]]), torch.zeros(1, 2, 16))
     noise = torch.randn(1, 6)

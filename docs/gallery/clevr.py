@@ -22,11 +22,10 @@ SAMPLES = 256
 
 
 def scenes(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
-    """Pictures whose solids are all of rubber, with their objects."""
+    """Pictures with their objects."""
     for file in sorted(folder.glob("*/scenes/*.json")):
         for scene in json.loads(file.read_text())["scenes"]:
-            if all(thing["material"] == "rubber" for thing in scene["objects"]):
-                yield file.parents[1] / "images" / scene["split"] / scene["image_filename"], scene["objects"]
+            yield file.parents[1] / "images" / scene["split"] / scene["image_filename"], scene["objects"]
 
 
 def camera(things: list[dict[str, Any]]) -> Camera:
@@ -46,6 +45,22 @@ def camera(things: list[dict[str, Any]]) -> Camera:
         slope = np.stack([(missed(place + step) - here) / 1e-5 for step in 1e-5 * np.eye(3)], 1)
         place = place - np.linalg.lstsq(slope, here, rcond=None)[0]
     return Camera.at(tuple(place))
+
+
+def fit_camera(folder: Path) -> None:
+    """Print how far pictures of two solids or more are from those of our camera, moved to where each was taken."""
+    missed, moved = [], []
+    for _, things in scenes(folder):
+        if len(things) > 1:
+            at = camera(things)
+            across, down, _ = np.moveaxis(at.project(np.array([thing["3d_coords"] for thing in things])), -1, 0)
+            seen = np.array([thing["pixel_coords"][:2] for thing in things]) + 0.5
+            missed.append(np.stack([across * CANVAS[0], down * CANVAS[1]], -1) - seen)
+            moved.append(at.place - CAMERA)
+    print(
+        f"camera, {len(missed)} pictures: places missed by {np.sqrt(np.mean(np.concatenate(missed) ** 2)):.2f} pixels "
+        f"(root mean square), moved by {np.abs(moved).mean():.2f} on average, {np.abs(moved).max():.2f} at most"
+    )
 
 
 def decode(picture: np.ndarray) -> np.ndarray:
@@ -88,9 +103,12 @@ def main() -> None:
     """Write clevr-stage.png and print the differences of all pictures, on the scale of 0 to 255."""
     sheet = Image.new("RGB", (COLUMNS * 3 * (SIZE[0] + 4) - 4, 18 + ROWS * (SIZE[1] + 4) - 4), "white")
     label = ImageDraw.Draw(sheet)
+    fit_camera(Path(sys.argv[1]))
     fit_lamps(Path(sys.argv[1]))
     between, to_real, brighter, shown = [], [], [], 0
     for path, things in scenes(Path(sys.argv[1])):
+        if any(thing["material"] != "rubber" for thing in things):
+            continue
         # the scene files call radians degrees
         solids = [
             Solid(t["shape"], t["color"], *t["3d_coords"][:2], t["rotation"] % (2 * np.pi), t["3d_coords"][2])

@@ -39,14 +39,15 @@ def placed(objects: Tensor, position: Tensor, before: Tensor, position_before: T
     return Placed(amount, row * side + column, 2 * where.frac() - 1)
 
 
-def sample(plan: Plan, noise: Tensor) -> Placed:
+def sample(plan: Plan, noise: Tensor, sharpness: float = 1.0) -> Placed:
     """Place what is more likely than not, each in a cell drawn by its probability, anywhere inside that cell.
 
+    Probabilities of cells are raised to the power `sharpness`: above 1, unlikely places become rarer.
     noise [N, 3 K] ~ N(0, 1); through its distribution function it becomes uniform, and a cell is where the cumulated
     probability passes it.
     """
     uniform = torch.special.ndtr(noise.float()).unflatten(1, (3, -1))
-    cumulated = plan.cell.float().softmax(-1).cumsum(-1)
+    cumulated = (sharpness * plan.cell.float()).softmax(-1).cumsum(-1)
     cell = (cumulated < uniform[:, 0].unsqueeze(-1)).sum(-1).clamp(max=plan.cell.shape[-1] - 1)
     return Placed((plan.amount > 0).float(), cell, 2 * uniform[:, 1:].transpose(1, 2) - 1)
 

@@ -85,8 +85,11 @@ def write(loaded: Loaded, folder: Path, dtype: Dtype = "float32") -> Path:
     np.savez_compressed(stream, allow_pickle=False, **arrays)
     for name, content in ((weights.START, stream.getvalue()), (weights.ONNX, graph.SerializeToString())):
         part = folder / f"{name}.part"
-        part.write_bytes(content)
-        os.replace(part, folder / name)
+        try:
+            part.write_bytes(content)
+            os.replace(part, folder / name)
+        except OSError as error:
+            raise WeightsError(f"{folder / name} cannot be written: {error.strerror}; choose another --out") from None
     return folder / weights.ONNX
 
 

@@ -32,7 +32,7 @@ class OnnxEngine:
     """A weights folder as a `session.Batched` engine. `turn` draws alone, so a seed gives one picture."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        """Load. `threads`: by default OMP_NUM_THREADS, else the usable cores. Raises WeightsError naming what is wrong."""
+        """`threads`: by default OMP_NUM_THREADS, else all usable cores. Raises WeightsError saying what is wrong."""
         self.vocabulary: Vocabulary
         self.vocabulary, self.card = weights.read(folder)
         self.name: str = self.card.get("name", folder.name)
@@ -83,6 +83,7 @@ def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3  # errors alone: its warnings are about graphs in general
     options.inter_op_num_threads = 1
     options.intra_op_num_threads = threads or _threads()
+    onnxruntime.set_default_logger_severity(3)
     onnxruntime.disable_telemetry_events()
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -122,6 +122,8 @@ class Config:
     """Let the text side learn from G's loss too. False: from D's alone, as in the paper."""
     plan: bool = False
     """Decide first what is placed and in which cell of a 16x16 grid, then paint it there. False: the paper."""
+    plan_sharpness: float = 2.0
+    """When drawing, the probability of a cell is raised to this power: places that are hardly meant become rare."""
     blend: bool = False
     """G also says, pixel by pixel, how much of the canvas stays. False: it paints everything anew, as in the paper."""
     own_canvas: float = 0.0
@@ -411,7 +413,9 @@ class System(nn.Module):
         plan, own = None, self.config.latent_dim + self.config.code_dim
         if self.planner is not None and self.layout is not None and seen is not None:
             plan = self.planner(seen, condition)
-            layout = self.layout(sample(plan, noise[:, own:]) if objects is None else objects)
+            layout = self.layout(
+                sample(plan, noise[:, own:], self.config.plan_sharpness) if objects is None else objects
+            )
             seen = _channels_last(torch.cat([seen, layout.to(seen.dtype)], dim=1))
         picture, mean, logvar = self.generator(noise[:, :own], condition, seen, canvas)
         return Painted(picture, mean, logvar, plan)

@@ -33,7 +33,7 @@ class Renderer:
             raise DataError("the engine mitsuba needs Mitsuba 3: pip install 'telldraw[render]'") from None
         mitsuba.set_variant("scalar_rgb")
         mitsuba.set_log_level(mitsuba.LogLevel.Error)
-        drjit.set_thread_count(1)  # with more, Mitsuba 3.9 does not always make the same picture twice
+        drjit.set_thread_count(1)  # several at a time are the workers' affair
         self._mi: Any = mitsuba
         self._place: Any = mitsuba.ScalarTransform4f()
         self._block = (1, 1) if size else (_ACROSS, _DOWN)
@@ -75,12 +75,14 @@ class Renderer:
                 "sampler": {"type": "multijitter", "sample_count": samples},
             },
         }
+        # made here, once: lamps that are made with a scene come in an order that varies, and so does their noise then
         for number, lamp in enumerate(LIGHTS):
-            fixed[f"lamp {number}"] = {
+            lit = {
                 "type": "rectangle",
                 "to_world": self._looking(lamp.place) @ self._place.scale([lamp.side / 2, lamp.side / 2, 1]),
                 "emitter": {"type": "area", "radiance": _rgb([power / lamp.side**2 for power in lamp.power])},
             }
+            fixed[f"lamp {number}"] = self._mi.load_dict(lit)
         return fixed
 
     def _looking(self, place: Sequence[float] | np.ndarray) -> Any:
