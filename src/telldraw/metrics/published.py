@@ -59,11 +59,13 @@ ABLATIONS: tuple[tuple[str, object, str], ...] = (
     ("fusion", "concat", "D sees both canvases side by side"),
     ("wrong_pairs", False, "no wrong pairs"),
     ("auxiliary_weight", 0, "no object head"),
+    ("plan", True, "with a plan"),
+    ("blend", True, "with a blend"),
 )
-"""Settings of GeNeVA that make it another row of its paper's tables, and what that row is called."""
+"""Settings that make GeNeVA another row of its paper's tables, or no row of it at all, and what that is called."""
 
 
 def row_name(system: str, config: dict[str, object]) -> str:
-    """What our row is called: the system, and what its settings leave out."""
-    left_out = [words for name, value, words in ABLATIONS if name in config and config[name] == value]
-    return ", ".join([f"ours: {system}", *left_out])
+    """What our row is called: the system, and what its settings leave out or add."""
+    different = [words for name, value, words in ABLATIONS if name in config and config[name] == value]
+    return ", ".join([f"ours: {system}", *different])
