@@ -277,7 +277,8 @@ def test_one_users_drawings_are_not_anothers(http: TestClient) -> None:
 
 def test_drawings_of_one_person_are_bounded(tmp_path: Path) -> None:
     with client_on(tmp_path, settings=Settings(drawings=2)) as http:
-        begin(http), begin(http)
+        begin(http)
+        begin(http)
         answer = http.post("/api/sessions", json={})
         assert answer.status_code == 429 and "delete one" in answer.json()["error"]
         assert http.post("/api/sessions", json={}, headers=stranger(http)).status_code == 201

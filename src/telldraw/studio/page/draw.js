@@ -301,7 +301,11 @@ class DrawPage {
       if (old.getAttribute("src") === image.getAttribute("src")) { old.alt = image.alt; }
       else {
         const turn = this.drawing.here;
-        image.decode().catch(() => null).then(() => { if (this.mode === "one" && this.drawing.here === turn) this.stage.querySelector("figure.canvas")?.replaceWith(next); });
+        image.decode().catch(() => null).then(() => {
+          if (this.mode !== "one" || this.drawing.here !== turn) return;
+          next.toggleAttribute("aria-busy", this.pending.length > 0); // as it is now, not as it was when it was asked for
+          this.stage.querySelector("figure.canvas")?.replaceWith(next);
+        });
       }
       this.stage.querySelector("figure.canvas").toggleAttribute("aria-busy", this.pending.length > 0);
     } else this.stage.replaceChildren(...shown);
