@@ -36,6 +36,7 @@ QUIET = [
 ]
 SERVER = Path(__file__).with_name("studio_like.py")
 expect = playwright.expect
+expect.set_options(timeout=20_000)  # a busy machine is no fault of the page
 
 
 @pytest.fixture(scope="module")
