@@ -58,7 +58,6 @@ demo: $(VENV)/.drawing ## draw a scene of five turns with the shipped weights
 	@echo "the scene: $(OUT)/scene.png    its five turns: $(OUT)/turns.png, $(OUT)/turns.gif"
 
 studio: $(VENV)/.drawing ## draw by telling, in a browser
-	@$(INSTALL) $(PINS) --no-build-isolation -e '.[studio]'
 	$(BIN)/telldraw studio
 
 test: $(VENV)/.developing $(VENV)/.browser ## run all tests (make test TESTS=tests/test_lpips.py for one file)

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
-pytest.importorskip("fastapi", reason="the studio needs FastAPI: pip install 'telldraw[studio]'")
 pytest.importorskip("httpx2", reason="needs httpx2")
 
 from starlette.testclient import TestClient  # noqa: E402

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-pytest.importorskip("fastapi", reason="the studio needs FastAPI: pip install 'telldraw[studio]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 from PIL import Image  # noqa: E402

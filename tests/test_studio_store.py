@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("sqlalchemy", reason="the studio's store needs SQLAlchemy: pip install 'telldraw[studio]'")
 httpx = pytest.importorskip("httpx2", reason="needs httpx2")
 
 from studio_like import pixels, replayed, wait_for, worker_on  # noqa: E402
@@ -46,7 +45,7 @@ def _postgres() -> Iterator[str]:
     tools = _postgres_tools()
     if tools is None:
         pytest.skip("no PostgreSQL here: install its server, or name one with TELLDRAW_TEST_POSTGRESQL")
-    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'telldraw[studio,postgresql]'")
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'telldraw[postgresql]'")
     folder = Path(tempfile.mkdtemp(prefix="telldraw-"))
     user: dict[str, Any] = {}
     if os.getuid() == 0:  # PostgreSQL refuses to be root

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("sqlalchemy", reason="the studio needs SQLAlchemy: pip install 'telldraw[studio]'")
-
 from studio_like import Crowd, model, pixels, replayed, wait_for, worker_on  # noqa: E402
 from telldraw.drawing import drawer  # noqa: E402
 from telldraw.drawing.noise import noise  # noqa: E402

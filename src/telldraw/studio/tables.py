@@ -85,7 +85,7 @@ def connect(url: str) -> Engine:
             "--database is no database URL; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
         ) from None
     except ModuleNotFoundError:
-        raise TelldrawError("--database: PostgreSQL needs psycopg: pip install 'telldraw[studio,postgresql]'") from None
+        raise TelldrawError("--database: PostgreSQL needs psycopg: pip install 'telldraw[postgresql]'") from None
     if engine.dialect.name == "sqlite":
         if parsed.database in (None, "", ":memory:"):
             raise TelldrawError("--database: drawings are kept in a file; write sqlite:///FILE")
