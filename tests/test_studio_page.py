@@ -220,6 +220,22 @@ def test_who_draws_is_shown_with_licence(visit: Visit) -> None:
     expect(visit.page.get_by_role("dialog", name="Keys and help")).to_be_visible()
 
 
+def test_nothing_can_be_told_before_there_is_a_drawing(browser: Any, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    held: list[Any] = []
+    hold = True
+    page.route("**/api/sessions", lambda route: held.append(route) if hold else route.continue_())
+    page.goto(address)
+    expect(page.locator("#instruction")).to_be_disabled()
+    page.keyboard.press("Alt+ArrowLeft")  # nor undone
+    hold = False
+    for route in held:
+        route.continue_()
+    expect(page.locator("#instruction")).to_be_enabled()
+    context.close()
+
+
 def test_several_turns_told_at_once_are_drawn_in_order(visit: Visit) -> None:
     for told in ("a tree", "the sun", "a large tree"):
         visit.tell(told)

@@ -17,6 +17,7 @@ export class Composer {
     this.several = h("button.secondary", { type: "button", title: "Draw four to choose from (Ctrl+Enter)", onclick: () => this.send(this.choose) }, "Draw 4");
     this.root = h("form.composer", { onsubmit: (event) => { event.preventDefault(); this.send(this.tell); } },
       this.chips, h("div.field", {}, this.mirror, this.field), h("div.under", {}, this.heard, h("div.send", {}, this.several, this.draw)));
+    this.field.disabled = this.draw.disabled = this.several.disabled = true; // until there is a drawing to tell: `use`
   }
 
   use(weights, stale) {

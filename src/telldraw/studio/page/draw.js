@@ -48,7 +48,9 @@ class DrawPage {
       tell: (text) => this.tell(text), choose: (text) => this.candidates(text),
       empty: () => this.suggestions(),
     });
+    this.root = root;
     root.className = "draw";
+    root.inert = this.studio.middle.inert = this.studio.end.inert = true; // nothing can be done before there is a drawing
     root.append(
       h("section.picture", { "aria-label": "Picture" }, this.stage,
         h("div.tools", { role: "toolbar", "aria-label": "This turn" }, Object.values(this.tools)), this.tree.root),
@@ -107,6 +109,7 @@ class DrawPage {
     this.model.replaceChildren(h("span.dot", { "aria-hidden": "true" }), drawing.weights);
     document.documentElement.style.setProperty("--aspect", this.weightsHere.aspect);
     this.composer.use(this.weightsHere, drawing.stale);
+    this.root.inert = this.studio.middle.inert = this.studio.end.inert = false;
     if (drawing.stale) note(drawing.stale);
     this.listen();
     this.render();
@@ -349,7 +352,7 @@ class DrawPage {
   // Keys
 
   pressed(event) {
-    if (document.querySelector("dialog[open]")) return;
+    if (!this.drawing || document.querySelector("dialog[open]")) return;
     const typing = event.target.closest?.("input, textarea"), empty = typing === this.composer.field && !typing.value;
     const ctrl = event.ctrlKey || event.metaKey, letter = event.key.toLowerCase();
     const act = (action) => { event.preventDefault(); action(); };
