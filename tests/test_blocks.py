@@ -111,10 +111,13 @@ def test_spectral_norm_stays_in_float32_under_autocast() -> None:
 
 
 def test_one_graph_survives_the_next_use() -> None:
-    layer = spectral_norm(nn.Linear(5, 4))
-    first = layer(torch.randn(2, 5)).sum()
-    layer(torch.randn(2, 5))
-    first.backward()  # raises if the iteration changed what this graph needs
+    layer, features = spectral_norm(nn.Linear(5, 4)), torch.randn(2, 5)
+    (weight,) = [each for name, each in layer.named_parameters() if "weight" in name]
+    first = layer(features).square().sum()
+    (alone,) = torch.autograd.grad(first, weight, retain_graph=True)
+    layer(torch.randn(2, 5))  # another iteration, which must not change what the first graph needs
+    (after,) = torch.autograd.grad(first, weight)
+    assert torch.equal(after, alone) and alone.abs().max() > 0
 
 
 # --- attention ----------------------------------------------------------------------------------------------------

@@ -80,9 +80,11 @@ def test_a_bad_scene_string_is_refused_with_what_is_wrong(text: str, what: str) 
 @given(st.text(alphabet="0123456789,.-spng_inf", max_size=80))
 def test_no_scene_string_fails_in_any_other_way(text: str) -> None:
     try:
-        parse_scene(text)
-    except ValueError:
-        pass
+        clips = parse_scene(text)
+    except ValueError as error:
+        assert str(error)  # what is wrong, in words
+    else:
+        assert len(clips) <= int(float(text.partition(",")[0] or 0))
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def trained(**settings: Any) -> geneva.System:
     return system.eval()
 
 
-def close(one: Tensor, other: Tensor, within: float = 1e-5) -> None:
+def assert_close(one: Tensor, other: Tensor, within: float = 1e-5) -> None:
     torch.testing.assert_close(one, other, rtol=0, atol=within)
 
 
@@ -140,7 +140,7 @@ def test_one_turn_of_a_conversation_is_one_row_of_training() -> None:
             for _ in range(turns):
                 state = state._replace(canvas=true[row : row + 1])
                 state = system.turn(state, batch.instruction[row : row + 1], noise[row : row + 1])
-                close(state.canvas[0], flat[row], 1e-4)
+                assert_close(state.canvas[0], flat[row], 1e-4)
                 row += 1
 
 
@@ -150,7 +150,7 @@ def test_the_memory_of_a_state_is_what_training_remembers() -> None:
         together, state = system.remember(batch), system.start()
         for row in range(3):
             state = system.turn(state, batch.instruction[row : row + 1], torch.zeros(1, system.noise_dim))
-            close(system.memory_norm(state.hidden)[0], together[row])
+            assert_close(system.memory_norm(state.hidden)[0], together[row])
 
 
 def test_what_is_said_later_changes_nothing_before_it() -> None:
@@ -160,7 +160,7 @@ def test_what_is_said_later_changes_nothing_before_it() -> None:
     with torch.no_grad():
         before, after = system.remember(batch), system.remember(batch._replace(instruction=words))
     same = [0, 1, 2, 3]
-    close(after[same], before[same])
+    assert_close(after[same], before[same])
     assert all((after[row] - before[row]).abs().max() > 1e-3 for row in (4, 5))
 
 
@@ -169,7 +169,7 @@ def test_dialogues_do_not_hear_each_other() -> None:
     one, other = dialogues((3,), seed=1), dialogues((2, 4), seed=2)
     joined = Dialogues(one.background, *(torch.cat(pair) for pair in zip(one[1:], other[1:], strict=True)))
     with torch.no_grad():
-        close(system.remember(joined), torch.cat([system.remember(one), system.remember(other)]))
+        assert_close(system.remember(joined), torch.cat([system.remember(one), system.remember(other)]))
 
 
 def test_the_canvas_before_matters_to_the_drawer_only_with_feedback() -> None:
@@ -195,7 +195,7 @@ def test_without_iteration_a_turn_paints_everything_said_on_an_empty_canvas() ->
         spoilt = heard._replace(canvas=-heard.canvas, hidden=heard.hidden + 1)
         assert torch.equal(system.turn(spoilt, second, noise).canvas, after.canvas)
         at_once = torch.tensor([[3, 4, 6, 5, 8], [2, 7, 9, 0, 0]])
-        close(system.turn(system.start(2), at_once, noise).canvas, after.canvas)
+        assert_close(system.turn(system.start(2), at_once, noise).canvas, after.canvas)
         otherwise = system.turn(system.start(2), first.flip(0), torch.zeros_like(noise))
         assert not torch.allclose(system.turn(otherwise, second, noise).canvas, after.canvas, atol=1e-3)
 
@@ -220,7 +220,7 @@ def test_the_critic_sees_the_difference_alone() -> None:
     critic = trained().discriminator
     now, before, anything = torch.randn(3, 2, 8, 16, 16)
     with torch.no_grad():
-        close(critic.compare(now + anything, before + anything), critic.compare(now, before), 1e-4)
+        assert_close(critic.compare(now + anything, before + anything), critic.compare(now, before), 1e-4)
         assert not torch.allclose(critic.compare(before, now), critic.compare(now, before), atol=1e-2)
 
 
@@ -231,7 +231,7 @@ def test_the_critic_judges_a_picture_by_its_words() -> None:
     one, other = torch.randn(2, 2, TINY.condition_dim)
     with torch.no_grad():
         gap = critic.judge(phi, one) - critic.judge(phi, other)
-        close(gap, (phi * (critic.projection(one) - critic.projection(other))).sum(1), 1e-4)
+        assert_close(gap, (phi * (critic.projection(one) - critic.projection(other))).sum(1), 1e-4)
         assert critic.name(phi).shape == (2, len(CLASSES))
 
 
@@ -380,8 +380,8 @@ def test_the_penalty_is_taken_now_and_then_at_as_much_more() -> None:
     assert noted[4, 1] is None
     once, every = noted[1, 0], noted[4, 0]
     assert once is not None and every is not None and noted[4, 4] is not None
-    close(every, 4 * once, 1e-4 * float(every))
-    close(noted[4, 4], every, 0)
+    assert_close(every, 4 * once, 1e-4 * float(every))
+    assert_close(noted[4, 4], every, 0)
 
 
 def test_own_canvases_are_shown_when_asked_for() -> None:

@@ -246,7 +246,8 @@ data.run([]); data.run([{str(prepared)!r}])
 from telldraw.data import codraw
 assert "torch" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
