@@ -154,6 +154,24 @@ def end_to_end(rows: Sequence[np.ndarray], dtype: Any) -> tuple[np.ndarray, np.n
     return np.concatenate([np.zeros(0, dtype), *rows]).astype(dtype), at
 
 
+def write_words(
+    writer: Writer,
+    vocabulary: Vocabulary,
+    splits: dict[str, list[tuple[str, int, int]]],
+    words: Iterable[Sequence[str]],
+    said: Iterable[str],
+) -> None:
+    """Write what was said at every turn, typed and as word numbers, and which turns are a dialogue of which split."""
+    numbers, words_at = end_to_end([vocabulary.encode(list(one)) for one in words], np.int32)
+    typed, said_at = end_to_end([np.frombuffer(one.encode(), np.uint8) for one in said], np.uint8)
+    writer.text("vocabulary.json", json.dumps(list(vocabulary.words), ensure_ascii=False) + "\n")
+    writer.text("dialogues.json", json.dumps(splits) + "\n")
+    writer.array("words.npy", numbers)
+    writer.array("words_at.npy", words_at)
+    writer.array("said.npy", typed)
+    writer.array("said_at.npy", said_at)
+
+
 def _lock(folder: Path) -> IO[bytes]:
     """Hold `folder` until the file that is returned is closed. Raises DataError when another run holds it."""
     file = (folder / _LOCK).open("wb")

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from telldraw.data import DATASETS
-from telldraw.data.archive import Writer, end_to_end
+from telldraw.data.archive import Writer, write_words
 from telldraw.data.clipart import CANVAS, Clip, Renderer, Scene, damaged_sprites, draw_all, in_drawing_order
 from telldraw.data.scenes import CLASSES, parse_scene, positions, present
 from telldraw.errors import DataError
@@ -321,14 +321,7 @@ def _write_tables(writer: Writer, conversations: list[Conversation], turns: list
     for one in conversations:
         splits[one.split].append((one.id, row, row + len(one.turns)))
         row += len(one.turns)
-    words, words_at = end_to_end([vocabulary.encode(turn.words) for turn in turns], np.int32)
-    said, said_at = end_to_end([np.frombuffer(turn.said.encode(), np.uint8) for turn in turns], np.uint8)
-    writer.text("vocabulary.json", json.dumps(list(vocabulary.words), ensure_ascii=False) + "\n")
-    writer.text("dialogues.json", json.dumps(splits) + "\n")
-    writer.array("words.npy", words)
-    writer.array("words_at.npy", words_at)
-    writer.array("said.npy", said)
-    writer.array("said_at.npy", said_at)
+    write_words(writer, vocabulary, splits, [turn.words for turn in turns], [turn.said for turn in turns])
     writer.rows("objects.npy", (len(turns), len(CLASSES)), np.uint8, (present(t.scene)[None] for t in turns))
     writer.rows("position.npy", (len(turns), len(CLASSES), 3), np.float32, (positions(t.scene)[None] for t in turns))
     return vocabulary

@@ -1,12 +1,11 @@
 """i-CLEVR as it is stored: what both of its sources, the published files and our own renders, come down to."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from telldraw.data.archive import Writer, end_to_end
+from telldraw.data.archive import Writer, write_words
 from telldraw.data.clevr.stage import CLASSES, STAGE, Solid
 from telldraw.text import Vocabulary, normalise
 
@@ -49,14 +48,7 @@ def write_tables(writer: Writer, stories: Sequence[Story]) -> Vocabulary:
         row += len(story.turns)
     training = splits["train"][-1][2] if splits["train"] else row
     vocabulary = Vocabulary.build(spoken[:training])
-    words, words_at = end_to_end([vocabulary.encode(one) for one in spoken], np.int32)
-    said, said_at = end_to_end([np.frombuffer(turn.said.encode(), np.uint8) for turn in turns], np.uint8)
-    writer.text("vocabulary.json", json.dumps(list(vocabulary.words), ensure_ascii=False) + "\n")
-    writer.text("dialogues.json", json.dumps(splits) + "\n")
-    writer.array("words.npy", words)
-    writer.array("words_at.npy", words_at)
-    writer.array("said.npy", said)
-    writer.array("said_at.npy", said_at)
+    write_words(writer, vocabulary, splits, spoken, [turn.said for turn in turns])
     writer.rows("objects.npy", (len(turns), len(CLASSES)), np.uint8, (turn.present[None] for turn in turns))
     writer.rows("position.npy", (len(turns), len(CLASSES), 3), np.float32, (turn.position[None] for turn in turns))
     return vocabulary
