@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from telldraw import pixels, protocols, systems
-from telldraw.batches import Dialogues, Facts
+from telldraw.batches import Dialogues, Facts, PictureFacts, Pictures
 from telldraw.metrics.evaluation import draw, on_canvas, select
 from telldraw.text import PADDING, TELLER, UNKNOWN, Vocabulary
 from telldraw.training.update import Update
@@ -20,8 +20,10 @@ WORDS = Vocabulary((PADDING, UNKNOWN, TELLER, *"a red blue cube tree on the left
 CLASSES = ("cube", "tree", "sun")
 
 
-def facts(config: Any) -> Facts:
+def facts(config: Any, batch: str = "Dialogues") -> Any:
     side = config.resolution
+    if batch == "Pictures":
+        return PictureFacts("test", "none", side, config.channels, CLASSES, shares=(0.5, 0.25, 0.25))
     background = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     return Facts("test", "none", side, CLASSES, WORDS, background)
 
@@ -43,8 +45,23 @@ def dialogues(known: Facts, seed: int = 0) -> Dialogues:
     )
 
 
-BATCHES: dict[str, Callable[[Facts], Any]] = {"geneva": dialogues, "detector": dialogues}
+def pictures(known: PictureFacts, seed: int = 0) -> Pictures:
+    """Six pictures, each of one class, as a training step gets them."""
+    rng = torch.Generator().manual_seed(seed)
+    image = torch.rand(6, known.channels, known.resolution, known.resolution, generator=rng) * 2 - 1
+    return Pictures(image, torch.eye(len(known.classes))[torch.tensor([0, 1, 2, 2, 1, 0])])
+
+
+KINDS: dict[str, Callable[[Any], Any]] = {"Dialogues": dialogues, "Pictures": pictures}
+"""A small batch of each kind that a system may be trained on."""
+BATCHES: dict[str, Callable[[Any], Any]] = {name: KINDS[entry.batch] for name, entry in systems.SYSTEMS.items()}
 """A small batch for each system."""
+
+
+def those(capability: str) -> pytest.MarkDecorator:
+    """The test is for the systems with a capability, and for no others."""
+    names = [name for name, entry in systems.SYSTEMS.items() if capability in entry.capabilities]
+    return pytest.mark.parametrize("name", sorted(names), scope="module")
 
 
 @pytest.fixture(params=sorted(systems.SYSTEMS), scope="module")
@@ -57,17 +74,15 @@ def module(name: str) -> ModuleType:
     return systems.load(name)
 
 
-def built(module: ModuleType, seed: int = 0) -> tuple[Any, Facts]:
+def built(module: ModuleType, seed: int = 0) -> tuple[Any, Any]:
     config = module.PRESETS["tiny"]
-    known = facts(config)
+    known = facts(config, systems.SYSTEMS[module.__name__.rpartition(".")[2]].batch)
     torch.manual_seed(seed)
     return module.build(config, known), known
 
 
-def drawer(module: ModuleType, name: str) -> tuple[Any, Facts]:
+def drawer(module: ModuleType, name: str) -> tuple[Any, Any]:
     """A system that draws, in evaluation mode, after two steps (at the start some layers are the identity)."""
-    if "Conversational" not in systems.SYSTEMS[name].capabilities:
-        pytest.skip(f"{name} does not draw turn by turn")
     system, known = built(module)
     train(system, BATCHES[name](known))
     return system.eval(), known
@@ -181,6 +196,7 @@ def test_its_own_losses_move_nothing(module: ModuleType, name: str) -> None:
     assert all(torch.equal(value, before[key]) for key, value in system.state_dict().items())
 
 
+@those("Conversational")
 def test_training_only_parts_exist_and_drawing_does_not_need_them(module: ModuleType, name: str) -> None:
     system, known = drawer(module, name)
     batch = dialogues(known)
@@ -192,19 +208,104 @@ def test_training_only_parts_exist_and_drawing_does_not_need_them(module: Module
         torch.testing.assert_close(draw(system, batch, noise, teacher=False), whole, rtol=0, atol=0)
 
 
+# What is trained on pictures
+
+
+def able(module: ModuleType, name: str) -> tuple[Any, Any]:
+    """A system that is trained on pictures, in evaluation mode after two steps, and the batch."""
+    system, known = built(module)
+    batch = BATCHES[name](known)
+    with torch.enable_grad():  # the tests that call this compute no gradients
+        train(system, batch)
+    return system.eval(), batch
+
+
+def label_for(system: Any, count: int) -> Tensor | None:
+    return torch.eye(system.label_dim)[torch.arange(count) % system.label_dim] if system.label_dim else None
+
+
+@torch.no_grad()
+@those("Generative")
+def test_what_is_generated_has_the_stated_shape_type_and_range(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    assert system.label_dim in (0, batch.label.shape[1])
+    for count in (1, 5):
+        images = system.generate(torch.randn(count, system.noise_dim), label_for(system, count))
+        assert images.shape == (count, *batch.image.shape[1:])
+        assert images.dtype == torch.float32
+        assert bool((images.abs() <= 1).all())
+
+
+@torch.no_grad()
+@those("Generative")
+def test_what_is_generated_follows_from_noise_and_label_alone(module: ModuleType, name: str) -> None:
+    system, _ = able(module, name)
+    noise, label = torch.randn(3, system.noise_dim), label_for(system, 3)
+    torch.manual_seed(1)
+    images = system.generate(noise, label)
+    torch.manual_seed(2)
+    assert torch.equal(system.generate(noise, label), images), "same noise, other pixels"
+    assert not torch.equal(system.generate(-noise, label), images)
+    if label is not None:
+        assert not torch.equal(system.generate(noise, label.roll(1, 0)), images)
+    for row in range(3):
+        alone = system.generate(noise[row : row + 1], None if label is None else label[row : row + 1])
+        torch.testing.assert_close(alone[0], images[row], rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+@those("Generative")
+def test_drawing_a_picture_needs_no_training_only_part(module: ModuleType, name: str) -> None:
+    system, _ = able(module, name)
+    noise, label = torch.randn(2, system.noise_dim), label_for(system, 2)
+    whole = system.generate(noise, label)
+    for part in system.training_only:
+        delattr(system, part)
+    assert torch.equal(system.generate(noise, label), whole)
+
+
+@torch.no_grad()
+@those("Autoencoder")
+def test_a_reconstruction_is_a_picture_that_neighbours_do_not_change(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    again = system.decode(system.encode(batch.image))
+    assert again.shape == batch.image.shape and again.dtype == torch.float32
+    assert bool((again.abs() <= 1).all())
+    assert torch.equal(system.decode(system.encode(batch.image)), again), "encoding is not a matter of chance"
+    alone = system.decode(system.encode(batch.image[2:3]))
+    torch.testing.assert_close(alone[0], again[2], rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+@those("Classifier")
+def test_logits_have_a_column_for_each_class(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    logits = system.classify(batch.image)
+    assert logits.shape == batch.label.shape and bool(logits.isfinite().all())
+    torch.testing.assert_close(system.classify(batch.image[1:2])[0], logits[1], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+@those("Density")
+def test_a_likelihood_is_a_number_for_each_picture(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    torch.manual_seed(1)
+    nats = system.log_likelihood(batch.image)
+    assert nats.shape == (len(batch.image),) and bool(nats.isfinite().all())
+
+
 # Detectors
 
 
 def detecting(module: ModuleType, name: str) -> tuple[Any, Dialogues]:
     """A detector in evaluation mode after two steps, and a batch."""
-    if "Detector" not in systems.SYSTEMS[name].capabilities:
-        pytest.skip(f"{name} names no objects")
     system, known = built(module)
     batch = BATCHES[name](known)
     train(system, batch)
     return system.eval(), batch
 
 
+@those("Detector")
 def test_what_is_detected_has_the_stated_shape_type_and_range(module: ModuleType, name: str) -> None:
     system, batch = detecting(module, name)
     for count in (1, 3):
@@ -217,6 +318,7 @@ def test_what_is_detected_has_the_stated_shape_type_and_range(module: ModuleType
         assert bool(found.position.isfinite().all())
 
 
+@those("Detector")
 def test_what_is_detected_does_not_depend_on_neighbours_or_on_words(module: ModuleType, name: str) -> None:
     system, batch = detecting(module, name)
     with torch.no_grad():
@@ -226,6 +328,7 @@ def test_what_is_detected_does_not_depend_on_neighbours_or_on_words(module: Modu
                 torch.testing.assert_close(part[row : row + 1], alone, rtol=1e-4, atol=1e-4)
 
 
+@those("Detector")
 def test_a_detectors_state_dict_goes_round(module: ModuleType, name: str) -> None:
     system, batch = detecting(module, name)
     other, _ = built(module, seed=9)
@@ -243,6 +346,7 @@ def one_turn(system: Any, instruction: Tensor, noise: Tensor) -> Tensor:
         return system.turn(system.start(len(instruction)), instruction, noise).canvas
 
 
+@those("Conversational")
 def test_the_first_canvas_is_the_background(module: ModuleType, name: str) -> None:
     system, known = drawer(module, name)
     canvas = system.start(2).canvas
@@ -250,6 +354,7 @@ def test_the_first_canvas_is_the_background(module: ModuleType, name: str) -> No
     assert np.array_equal(pixels.to_arrays(canvas)[1], known.background)
 
 
+@those("Conversational")
 def test_a_turn_has_the_stated_shape_type_and_range(module: ModuleType, name: str) -> None:
     system, known = drawer(module, name)
     for count in (1, 3):
@@ -260,6 +365,7 @@ def test_a_turn_has_the_stated_shape_type_and_range(module: ModuleType, name: st
         assert bool((canvas.abs() <= 1).all())
 
 
+@those("Conversational")
 def test_a_turn_changes_no_state_and_depends_on_noise_and_words(module: ModuleType, name: str) -> None:
     system, _ = drawer(module, name)
     words, noise = torch.tensor([[3, 4, 6]]), torch.randn(1, system.noise_dim)
@@ -273,6 +379,7 @@ def test_a_turn_changes_no_state_and_depends_on_noise_and_words(module: ModuleTy
         assert not torch.equal(system.turn(state, torch.tensor([[5, 7, 8]]), noise).canvas, again)
 
 
+@those("Conversational")
 def test_padded_words_do_not_change_a_turn(module: ModuleType, name: str) -> None:
     system, _ = drawer(module, name)
     words, noise = torch.tensor([[3, 4, 6]]), torch.randn(1, system.noise_dim)
@@ -280,6 +387,7 @@ def test_padded_words_do_not_change_a_turn(module: ModuleType, name: str) -> Non
     torch.testing.assert_close(one_turn(system, padded, noise), one_turn(system, words, noise), rtol=0, atol=1e-5)
 
 
+@those("Conversational")
 def test_a_dialogue_does_not_depend_on_its_neighbours(module: ModuleType, name: str) -> None:
     system, known = drawer(module, name)
     batch = dialogues(known)
@@ -295,6 +403,7 @@ def test_a_dialogue_does_not_depend_on_its_neighbours(module: ModuleType, name: 
                 row += 1
 
 
+@those("Conversational")
 def test_every_tensor_of_a_state_has_a_row_for_each_dialogue(module: ModuleType, name: str) -> None:
     system, known = drawer(module, name)
     with torch.no_grad():
@@ -305,6 +414,7 @@ def test_every_tensor_of_a_state_has_a_row_for_each_dialogue(module: ModuleType,
     assert torch.equal(on_canvas(state, -state.canvas).canvas, -state.canvas)
 
 
+@those("Conversational")
 def test_a_state_dict_goes_round(module: ModuleType, name: str) -> None:
     system, known = drawer(module, name)
     other, _ = built(module, seed=9)

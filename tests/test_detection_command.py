@@ -177,7 +177,7 @@ def test_faults_are_sentences(run: Path, drawer: Path, prepared: Path, tmp_path:
 
 
 def test_a_capability_without_a_sheet_is_refused() -> None:
-    assert sheets.of(("Conversational",)) is sheets.strips and sheets.of(("Detector",)) is sheets.findings
+    assert sheets.of(("Conversational",)) == [sheets.strips] and sheets.of(("Detector",)) == [sheets.findings]
     with pytest.raises(TrainingError, match="Forecaster"):
         sheets.of(("Forecaster",))
     for name, entry in systems.SYSTEMS.items():

@@ -53,3 +53,28 @@ class Dialogues(NamedTuple):
         shifted = torch.cat([start.unsqueeze(0), rows[:-1]])
         first = self.first().view(-1, *[1] * (rows.dim() - 1))
         return torch.where(first, start.unsqueeze(0), shifted)
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a system must know of a set of pictures before it can be built."""
+
+    name: str  # for example "mnist"
+    licence: str
+    resolution: int  # side of the square pictures, in pixels
+    channels: int  # 1 grey, 3 colour
+    classes: tuple[str, ...]  # names, by index; none where nothing is known of the pictures
+    many: bool = False  # whether a picture may have several classes, or none
+    aspect: float = 1.0  # width / height of the canvas that was squashed to a square, for showing it to people
+    shares: tuple[float, ...] = ()  # share of the pictures of the training split that have each class
+
+
+class Pictures(NamedTuple):
+    """N pictures and what each shows; K classes."""
+
+    image: Tensor  # [N, C, H, W]: uint8 from the loader, [-1, 1] in a training step
+    label: Tensor  # [N, K] float 0 or 1: of K classes one, or as many as are there; K = 0 where nothing is known
+
+    def examples(self) -> int:
+        """Number of pictures, the unit of progress."""
+        return len(self.image)

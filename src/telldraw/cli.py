@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": Command("telldraw.commands.compare", "compare two sets of pictures: FID, KID and others", "train"),
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "studio": Command("telldraw.commands.studio", "draw in a browser; an HTTP API for other programs", "draw"),
+    "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),

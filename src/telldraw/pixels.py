@@ -23,13 +23,18 @@ def to_uint8(pixels: "Tensor") -> "Tensor":
 
 
 def to_arrays(pixels: "Tensor") -> np.ndarray:
-    """float [N, 3, H, W] in [-1, 1] -> uint8 [N, H, W, 3], in memory of its own."""
+    """float [N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C], in memory of its own."""
     return to_uint8(pixels.detach()).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def to_image(pixels: "Tensor") -> Image.Image:
-    """float [3, H, W] in [-1, 1] -> RGB picture."""
-    return Image.fromarray(to_arrays(pixels.unsqueeze(0))[0])
+    """float [C, H, W] in [-1, 1] -> picture, grey where C = 1, else RGB."""
+    return of_array(to_arrays(pixels.unsqueeze(0))[0])
+
+
+def of_array(pixels: np.ndarray) -> Image.Image:
+    """uint8 [H, W, C] -> picture, grey where C = 1, else RGB."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def from_floats(pixels: np.ndarray) -> np.ndarray:

@@ -1,13 +1,31 @@
 """What the parts of telldraw expect of each other: shapes of behaviour, nothing to inherit.
 
 A system module offers `Config` (a frozen dataclass of plain values), `PRESETS` (named configs), `build(config, facts)`
-and `System`. What else a system can do is said by the further protocols here and by its row in `systems.SYSTEMS`.
+and `System`; and `RECIPES`, where a preset is trained otherwise than usual. What else a system can do is said by the
+further protocols here and by its row in `systems.SYSTEMS`.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.optim import Optimizer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a preset is trained unless flags say otherwise."""
+
+    batch_size: int = 16
+    """Examples in a batch."""
+    examples: int = 400_000
+    """How many to see in all."""
+    decay: float = 0.999
+    """Of the moving average of the weights, per step; 0: the weights themselves."""
+    sheet_every: int = 20_000
+    """Examples between two sample sheets."""
+    takes: str = ""
+    """How long that takes, and on what."""
 
 
 class Update(Protocol):
@@ -98,4 +116,51 @@ class Detector(Protocol):
 
     def detect(self, images: Tensor) -> Detected:
         """images [N, 3, H, W] in [-1, 1] -> what is in each, and where."""
+        ...
+
+
+@runtime_checkable
+class Generative(Protocol):
+    """A system that makes a picture at once, from noise and, where it takes one, a label."""
+
+    noise_dim: int
+    label_dim: int
+    """Number of classes; 0: it takes no label."""
+
+    def generate(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        """noise [N, noise_dim] ~ N(0, 1), label [N, label_dim], 1 for what to show -> [N, C, H, W] in [-1, 1].
+
+        All that is random is in `noise`: the same arguments give the same pictures.
+        """
+        ...
+
+
+@runtime_checkable
+class Autoencoder(Protocol):
+    """A system that takes pictures apart and puts them together again."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> code [N, ...]."""
+        ...
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Make of a code [N, ...] pictures [N, C, H, W] in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A system that says to which class a picture belongs."""
+
+    def classify(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> logits [N, K]."""
+        ...
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A system that says how likely a picture is."""
+
+    def log_likelihood(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> [N] nats, exact or a lower bound: the system says which."""
         ...

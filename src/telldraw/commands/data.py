@@ -12,6 +12,7 @@ from telldraw.errors import DataError
 
 if TYPE_CHECKING:
     from telldraw.data.archive import Dataset, Dialogue
+    from telldraw.data.collection import Collection
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,13 @@ class Data:
                 raise DataError("say which prepared data set: telldraw data PATH")
             _list()
             return
-        from telldraw.data.archive import Dataset
+        from telldraw.data.collection import Collection
+        from telldraw.data.prepared import open_prepared
 
-        dataset = Dataset.open(self.path)
+        dataset = open_prepared(self.path)
+        if isinstance(dataset, Collection):
+            _describe_pictures(dataset, self.verify)
+            return
         _describe(dataset)
         if self.verify:
             dataset.verify()
@@ -81,6 +86,19 @@ def _list() -> None:
         print(f"  {entry.size}; {entry.licence}; {entry.url}")
         for flag in entry.flags:
             print(f"  telldraw prepare {name} {flag}")
+
+
+def _describe_pictures(collection: "Collection", verify: bool) -> None:
+    side, kind = collection.resolution, "grey" if collection.channels == 1 else "colour"
+    print(f"{collection.name}, {kind}, {side} x {side} pixels; licence: {collection.licence}")
+    for split, rows in collection.splits.items():
+        print(f"{split:>6}: {len(rows):,} pictures")
+    often = zip(collection.classes, collection.labels.sum(0, dtype=int).tolist(), strict=True)
+    listed = f"{len(collection.classes)} classes, by pictures: " + ", ".join(f"{name} {n:,}" for name, n in often)
+    print(textwrap.fill(listed, 100, subsequent_indent="  "))
+    if verify:
+        collection.verify()
+        print("every checksum is right")
 
 
 def _describe(dataset: "Dataset") -> None:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Options:
     """Measure a drawer on the dialogues of a split: losses, distance to the true pictures, objects, relations, speed.
 
-    A detector is measured on the true pictures. Prints tables, and writes evaluation.json and evaluation.md.
+    A detector or classifier is measured on the true pictures; what generates or reconstructs single pictures, on as
+    many as --samples says. Prints tables, and writes evaluation.json and evaluation.md.
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|WEIGHTS")]
@@ -38,7 +39,12 @@ class Options:
     split: str = "test"
     """Which part of the data set."""
     limit: int | None = None
-    """Only the first so many dialogues of the split."""
+    """Only the first so many dialogues (or pictures) of the split."""
+    samples: int = 10_000
+    """How many pictures a generator makes to be measured."""
+    classifier: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
+    """Who judges generated pictures with a class: a run or weights of the system `classifier`. By default the one at
+    hand for this data set."""
     seed: int = 0
     """Seed of the noise of every turn."""
     lpips: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
@@ -64,15 +70,22 @@ class Options:
 def run(argv: list[str]) -> None:
     """Do what the words after `telldraw evaluate` say. Raises TelldrawError with a sentence for the user."""
     options = tyro.cli(Options, args=argv, prog="telldraw evaluate")
-    for flag, value in (("--batch-size", options.batch_size), ("--limit", options.limit)):
+    for flag, value in (
+        ("--batch-size", options.batch_size),
+        ("--limit", options.limit),
+        ("--samples", options.samples),
+    ):
         if value is not None and value < 1:
             raise TelldrawError(f"{flag} {value}: at least 1 is needed")
-    from telldraw.commands import detection, distribution  # here and below: see the first lines
+    from telldraw.commands import detection, distribution, picture_evaluation  # here and below: see the first lines
     from telldraw.weights import find, note
 
     published = options.weights.endswith(".pth")
     folder = Path(options.weights) if published else find(options.weights)
     out = options.out or _beside(options.weights, folder) / f"evaluation-{options.split}"
+    if not published and picture_evaluation.is_picture_system(folder):
+        picture_evaluation.evaluate(argv, options, folder, out)
+        return
     dataset = _open(options.data, options.split)
     if detection.is_detector(options.weights):
         detection.evaluate(argv, options, dataset, out)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -198,7 +198,34 @@ class ICLEVR:
         print(f"licence of the data: {LICENCE}")
 
 
-FLAGS: dict[str, type[CoDraw] | type[ICLEVR]] = {"codraw": CoDraw, "iclevr": ICLEVR}
+@dataclass(frozen=True)
+class MNIST:
+    """Prepare MNIST: 50,000 pictures to train on, 10,000 for validation, the owner's 10,000 for test."""
+
+    source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FOLDER")] = None
+    """Folder with the four idx files, gzipped or not; unless said, $TELLDRAW_DATA/mnist where that is set."""
+    out: Path | None = None
+    """Where to put the prepared set; mnist-RESOLUTION.telldraw unless said."""
+    resolution: int = 28
+    """Side of the pictures, in pixels; larger ones than 28 get a black border."""
+    overwrite: bool = False
+    """Replace a prepared data set that is there already."""
+
+    def run(self) -> None:
+        """Prepare, then say what there is."""
+        source = self.source or _owners_folder("mnist")
+        if source is None:
+            raise DataError(f"say where MNIST is: --from FOLDER; its owner distributes it at {DATASETS['mnist'].url}")
+        from telldraw.data.mnist import prepare
+
+        out = self.out or Path(f"mnist-{self.resolution}.telldraw")
+        with _progress("writing") as progress:
+            counts = prepare(source, out, resolution=self.resolution, overwrite=self.overwrite, progress=progress)
+        print(f"{out}: " + ", ".join(f"{split} {count:,} pictures" for split, count in counts.items()))
+        print(f"licence of the data: {DATASETS['mnist'].licence}")
+
+
+FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, "mnist": MNIST}
 """The flags of each data set in the table."""
 
 

@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 
 from telldraw import pixels
+from telldraw.commands import picture_sheets
 from telldraw.drawing.marks import Kind, Mark, marked
 from telldraw.drawing.noise import noise
-from telldraw.drawing.sheet import Frame, Strip, enlarge, scale_for
+from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge, scale_for
 from telldraw.errors import TrainingError
-from telldraw.protocols import Detected, Detector
+from telldraw.protocols import Classifier, Detected, Detector
 
 if TYPE_CHECKING:
     from telldraw.data.archive import Dataset, Dialogue
@@ -31,12 +32,26 @@ def chosen(dataset: "Dataset", split: str, count: int, turns: tuple[int, int] = 
     return (fitting or dataset.splits[split])[:count]
 
 
-def of(capabilities: Sequence[str]) -> Callable[..., list[Strip]]:
+def of(capabilities: Sequence[str]) -> list[Callable[..., list[Strip]]]:
     """How systems with these capabilities are shown. Raises TrainingError when nobody has said how."""
-    for name, show in SHEETS.items():
-        if name in capabilities:
-            return show
-    raise TrainingError(f"no sample sheet is known for a system that is {', '.join(capabilities) or 'nothing'}")
+    ways = [show for name, show in SHEETS.items() if name in capabilities]
+    if not ways:
+        raise TrainingError(f"no sample sheet is known for a system that is {', '.join(capabilities) or 'nothing'}")
+    return ways
+
+
+def draw(
+    system: Any, capabilities: Sequence[str], data: Any, chosen: Sequence[Any], *, device: torch.device | str = "cpu"
+) -> list[Image.Image]:
+    """The sheets of a system, one for each way to show it; `chosen`: dialogues, or rows of pictures."""
+    pages = [show(system, data, chosen, device=device) for show in of(capabilities)]
+    return [contact_sheet(page) for page in pages if page]
+
+
+def chosen_of(data: Any, count: int) -> Sequence[Any]:
+    """What the sheets of a run show again and again: dialogues of the validation split, or rows of pictures."""
+    split = "val" if data.splits.get("val") else "train"
+    return data.splits[split][: picture_sheets.COLUMNS * 4] if hasattr(data, "labels") else chosen(data, split, count)
 
 
 @torch.inference_mode()
@@ -116,14 +131,26 @@ def _picture(dataset: "Dataset", row: int) -> Image.Image:
     return pixels.to_image(pixels.to_float(torch.from_numpy(dataset.images[row].copy())))
 
 
-SHEETS: dict[str, Callable[..., list[Strip]]] = {"Conversational": strips, "Detector": findings}
-"""Capability -> (system, dataset, dialogues, device=) -> strips; the first that a system has is used."""
+SHEETS: dict[str, Callable[..., list[Strip]]] = {
+    "Conversational": strips,
+    "Detector": findings,
+    "Autoencoder": picture_sheets.reconstructions,
+    "Generative": picture_sheets.samples,
+    "Classifier": picture_sheets.mistakes,
+}
+"""Capability -> (system, data set, dialogues or rows, device=) -> strips, a page for each that a system has."""
 
 
 @torch.inference_mode()
-def figures(system: Any, dataset: "Dataset", *, device: torch.device | str = "cpu") -> Iterator[str]:
+def figures(system: Any, dataset: Any, *, device: torch.device | str = "cpu") -> Iterator[str]:
     """What is quickly measured beside a sheet, on validation pictures: for a detector, how many objects it finds."""
     split = "val" if dataset.splits.get("val") else "train"
+    if isinstance(system, Classifier):
+        from telldraw.metrics.classification import accuracy
+
+        rows = dataset.splits[split][:_SCORED]
+        share = accuracy(system, dataset.images, dataset.labels, rows, device=device)
+        yield f"{len(rows):,} {split} pictures: accuracy {share:.4f}"
     if isinstance(system, Detector):
         from telldraw.metrics.detection import measure
 

@@ -1,38 +1,31 @@
 """`telldraw train SYSTEM`: one loop for every system; the same command goes on where it stopped."""
 
-import json
-import os
 import shlex
 import signal
 import sys
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import tyro
 
+from telldraw.commands.run_folder import claim, write_down
 from telldraw.errors import TelldrawError, TrainingError
 from telldraw.systems import SYSTEMS
 from telldraw.systems import load as load_system
 from telldraw.training.schedule import Schedule
 
-try:
-    import fcntl
-except ImportError:  # Windows: two processes in one run are not noticed there
-    fcntl = None
-
 if TYPE_CHECKING:
     from torch import nn
 
     from telldraw.data.archive import Dataset
+    from telldraw.data.collection import Collection
     from telldraw.training.log import Log
-    from telldraw.training.loop import Trainer
+    from telldraw.training.loop import Batches, Trainer
 
-_LOCK = "lock"  # in the run's folder; held while a process trains there
 SystemConfig = TypeVar("SystemConfig")
 HELP = """usage: telldraw train SYSTEM --data PREPARED [--preset NAME] [OPTIONS]
 
@@ -62,9 +55,9 @@ class Options(Generic[SystemConfig]):
     start_from: str | None = None
     """Weights of the same system and sizes to begin with (a run, a folder or a name), instead of random ones."""
     batch_size: int = 16
-    """Examples (dialogues) in a batch; GeNeVA's paper has 32."""
+    """Examples (dialogues, or pictures) in a batch; GeNeVA's paper has 32."""
     batch_turns: int | None = None
-    """Make batches of exactly so many turns instead, of whole dialogues: a GPU then plans its work only once."""
+    """Of dialogues: make batches of exactly so many turns instead; a GPU then plans its work only once."""
     seed: int = 0
     """Everything random follows from it."""
     device: str = "auto"
@@ -82,7 +75,7 @@ class Options(Generic[SystemConfig]):
 def run(argv: list[str]) -> None:
     """Parse the flags and train."""
     if not argv or argv[0] in ("-h", "--help"):
-        lines = [f"  {name:10} {', '.join(load_system(name).PRESETS)}" for name in SYSTEMS]
+        lines = [f"  {name:10} {line}" for name in SYSTEMS for line in _presets(load_system(name))]
         print(HELP + "\n".join(lines))
         return
     name, *rest = argv
@@ -93,10 +86,28 @@ def run(argv: list[str]) -> None:
     train(name, module, options, ["telldraw", "train", *argv])
 
 
+def _presets(module: Any) -> list[str]:
+    """The presets of a system, each with the time it takes where that is known."""
+    recipes = getattr(module, "RECIPES", {})
+    timed = [f"{name} ({recipes[name].takes})" for name in module.PRESETS if name in recipes and recipes[name].takes]
+    rest = [name for name in module.PRESETS if name not in recipes or not recipes[name].takes]
+    return timed + ([", ".join(rest)] if rest else [])
+
+
 def _parse(name: str, module: Any, argv: list[str]) -> Any:
     """Flags over the preset's settings; `--preset` is read first, because it decides the defaults."""
+    from telldraw.protocols import Recipe
+
     preset = _preset(module, argv)
-    default: Any = Options(data=tyro.MISSING, config=module.PRESETS[preset], preset=preset)
+    recipe = getattr(module, "RECIPES", {}).get(preset, Recipe())
+    default: Any = Options(
+        data=tyro.MISSING,
+        config=module.PRESETS[preset],
+        preset=preset,
+        batch_size=recipe.batch_size,
+        decay=recipe.decay,
+        schedule=Schedule(examples=recipe.examples, sheet_every=recipe.sheet_every),
+    )
     about = f"Train {name}: {SYSTEMS[name].summary} ({SYSTEMS[name].paper}). Presets: {', '.join(module.PRESETS)}."
     return tyro.cli(
         Options[module.Config], args=argv, prog=f"telldraw train {name}", default=default, description=about
@@ -120,9 +131,10 @@ def train(name: str, module: Any, options: Any, command: list[str]) -> None:
     _check(options)
     import torch
 
-    from telldraw.data.archive import Dataset
+    from telldraw.data.prepared import open_prepared
 
-    dataset = Dataset.open(options.data)
+    dataset = open_prepared(options.data)
+    _check_kind(name, options, dataset)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
     try:
         torch.empty(1, device=device)
@@ -130,9 +142,9 @@ def train(name: str, module: Any, options: Any, command: list[str]) -> None:
         raise TrainingError(f"--device {device}: there is no such device here; cpu always works") from None
     run_folder = options.out or Path("runs") / f"{name}-{options.preset}"
     try:
-        with _claim(run_folder, name, options, dataset) as note:
+        with claim(run_folder, name, options, dataset) as note:
             trainer = _trainer(module, options, dataset, run_folder, device)
-            _write_down(run_folder, note)  # only now: what cannot be built is no run
+            write_down(run_folder, note)  # only now: what cannot be built is no run
             _go(trainer, name, options, command, dataset)
     except torch.OutOfMemoryError:
         raise TrainingError(
@@ -163,29 +175,52 @@ def _check(options: Any) -> None:
         raise TrainingError(f"--decay {options.decay}: from 0 to less than 1 is needed")
 
 
-def _trainer(module: Any, options: Any, dataset: "Dataset", run_folder: Path, device: str) -> "Trainer":
+def _check_kind(name: str, options: Any, dataset: "Dataset | Collection") -> None:
+    """Raise TrainingError when the system is trained on another kind of data."""
+    from telldraw.data.archive import Dataset
+
+    dialogues = isinstance(dataset, Dataset)
+    if dialogues != (SYSTEMS[name].batch == "Dialogues"):
+        wanted, found = ("pictures", "dialogues") if dialogues else ("dialogues", "pictures")
+        raise TrainingError(
+            f"--data {options.data} holds {found}, and {name} is trained on {wanted}; telldraw data lists the data sets"
+        )
+    if options.batch_turns is not None and not dialogues:
+        raise TrainingError(f"--batch-turns {options.batch_turns}: pictures have no turns; give --batch-size")
+
+
+def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_folder: Path, device: str) -> "Trainer":
     import torch
 
-    from telldraw.data.loader import Loader
     from telldraw.training.loop import Trainer
 
     torch.manual_seed(options.seed)
     system = module.build(options.config, dataset.facts)
     if options.start_from is not None:
         _begin_with(system, options.start_from)
-    whole = not getattr(options.config, "iterative", True)
-    loader = Loader(
+    loader = _loader(options, dataset, device)
+    # with shapes that stay, the best plan for each convolution is worth a search
+    torch.backends.cudnn.benchmark = options.batch_turns is not None
+    return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
+
+
+def _loader(options: Any, dataset: "Dataset | Collection", device: str) -> "Batches":
+    """What gives the batches of the training split."""
+    from telldraw.data.archive import Dataset
+    from telldraw.data.loader import Loader
+    from telldraw.data.picture_loader import PictureLoader
+
+    if not isinstance(dataset, Dataset):
+        return PictureLoader(dataset, "train", options.batch_size, seed=options.seed, device=device)
+    return Loader(
         dataset,
         "train",
         options.batch_size,
         seed=options.seed,
         device=device,
-        whole_dialogue=whole,
+        whole_dialogue=not getattr(options.config, "iterative", True),
         turns=options.batch_turns,
     )
-    # with shapes that stay, the best plan for each convolution is worth a search
-    torch.backends.cudnn.benchmark = options.batch_turns is not None
-    return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
 
 
 def _begin_with(system: "nn.Module", given: str) -> None:
@@ -202,7 +237,7 @@ def _begin_with(system: "nn.Module", given: str) -> None:
         raise TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
 
 
-def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset: "Dataset") -> None:
+def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset: "Dataset | Collection") -> None:
     """Train from the newest state on, and say what happens."""
     from telldraw.training.log import Log
 
@@ -210,8 +245,9 @@ def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset
     resumed = trainer.restore(lambda text: print(f"telldraw: {text}", file=sys.stderr))
     log = Log(run_folder, trainer.seen)
     count = sum(weight.numel() for weight in trainer.system.parameters())
+    kind = SYSTEMS[name].batch.lower()
     log.note(
-        f"{name} {options.preset}: {count:,} weights on {trainer.device}, {len(dataset.splits['train']):,} dialogues, "
+        f"{name} {options.preset}: {count:,} weights on {trainer.device}, {len(dataset.splits['train']):,} {kind}, "
         f"run in {run_folder}" + (f", going on after {trainer.seen:,} examples" if resumed else "")
     )
     try:
@@ -231,15 +267,21 @@ class _Outputs:
     """What a run leaves beside its state: weights to draw with, sheets to look at."""
 
     def __init__(
-        self, dataset: "Dataset", trainer: "Trainer", log: "Log", name: str, options: Any, command: list[str]
+        self,
+        dataset: "Dataset | Collection",
+        trainer: "Trainer",
+        log: "Log",
+        name: str,
+        options: Any,
+        command: list[str],
     ) -> None:
+        from telldraw.batches import PictureFacts
         from telldraw.commands import sheets
 
         self.dataset, self.trainer, self.log, self.options = dataset, trainer, log, options
         self.folder = trainer.run / "sheets"
         self.folder.mkdir(exist_ok=True)
-        split = "val" if dataset.splits.get("val") else "train"
-        self.dialogues = sheets.chosen(dataset, split, options.sheet_dialogues)
+        self.chosen = sheets.chosen_of(dataset, options.sheet_dialogues)
         facts = dataset.facts
         self.card = {
             "name": f"{name}-{options.preset}",
@@ -250,6 +292,7 @@ class _Outputs:
             "resolution": facts.resolution,
             "aspect": facts.aspect,
             "classes": list(facts.classes),
+            **({"channels": facts.channels, "many": facts.many} if isinstance(facts, PictureFacts) else {}),
             "command": shlex.join(command),
         }
 
@@ -259,20 +302,20 @@ class _Outputs:
 
         card = {**self.card, "examples": seen}
         reads = hasattr(self.options.config, "vocabulary_size")
-        words, dtype = self.dataset.vocabulary if reads else None, self.options.weights_dtype
+        words, dtype = getattr(self.dataset, "vocabulary", None) if reads else None, self.options.weights_dtype
         weights.save(self.trainer.run / "weights", system, words, card, dtype=dtype, text=_readme(card))
 
     def sheet(self, system: "nn.Module", seen: int) -> None:
-        """Show what the system does with the same validation dialogues, in the way that suits what it can do."""
+        """Show what the system does with the same validation data, in each way that suits what it can do."""
         import numpy as np
 
         from telldraw.commands import sheets
-        from telldraw.drawing.sheet import contact_sheet
 
-        show = sheets.of(SYSTEMS[self.card["system"]].capabilities)
-        sheet = contact_sheet(show(system, self.dataset, self.dialogues, device=self.trainer.device))
-        sheet.save(self.folder / f"{seen:010d}.png")
-        self.log.picture("sheet", seen, np.asarray(sheet))
+        can, device = SYSTEMS[self.card["system"]].capabilities, self.trainer.device
+        for number, sheet in enumerate(sheets.draw(system, can, self.dataset, self.chosen, device=device)):
+            ending = f"-{number + 1}" if number else ""
+            sheet.save(self.folder / f"{seen:010d}{ending}.png")
+            self.log.picture(f"sheet{ending}", seen, np.asarray(sheet))
         for figure in sheets.figures(system, self.dataset, device=self.trainer.device):
             self.log.note(f"{seen:,} examples: {figure}")
 
@@ -311,82 +354,3 @@ def _stopping(trainer: "Trainer", say: Callable[[str], None]) -> Iterator[list[i
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-@contextmanager
-def _claim(folder: Path, name: str, options: Any, dataset: "Dataset") -> Iterator[dict[str, Any]]:
-    """Make the run's folder, or check that the run in it is the one asked for; and keep other processes out of it.
-
-    Gives what the run is made of.
-    """
-    from telldraw.training.checkpoint import states
-
-    known = (folder / "run.json").exists() or states(folder)
-    if not known and folder.is_dir() and {path.name for path in folder.iterdir()} - {_LOCK, "run.json.part"}:
-        raise TrainingError(f"--out {folder} holds other files and no run; name a folder that is new or empty")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / _LOCK).open("wb")
-    except OSError as error:
-        raise TrainingError(f"--out {folder} cannot be written: {error.strerror}") from None
-    with lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TrainingError(
-                    f"another process is training in {folder}; wait for it, or name another --out"
-                ) from None
-            except OSError:  # a file system without locks
-                pass
-        yield _compared(folder, name, options, dataset)
-
-
-def _compared(folder: Path, name: str, options: Any, dataset: "Dataset") -> dict[str, Any]:
-    """What the run asked for is made of; TrainingError names what differs from what is written in its folder."""
-    words = "\n".join(dataset.facts.vocabulary.words).encode()
-    asked: dict[str, Any] = {
-        "system": name,
-        "preset": options.preset,
-        "start_from": options.start_from,
-        "config": {key: _plain(value) for key, value in asdict(options.config).items()},
-        "data": dataset.facts.name,
-        "dialogues": len(dataset.splits["train"]),
-        "vocabulary": zlib.crc32(words),
-        "pictures": dataset.manifest["files"]["images.npy"]["crc32"],
-        "batch_size": options.batch_size,
-        "batch_turns": options.batch_turns,
-        "seed": options.seed,
-        "decay": options.decay,
-    }
-    path = folder / "run.json"
-    if path.exists():
-        try:
-            written = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise TrainingError(
-                f"{path} is damaged ({error}); remove it to go on with the settings given now"
-            ) from None
-        # what the version that began the run did not write down had its default then
-        found: dict[str, Any] = {each.name: each.default for each in fields(options)} | written
-        before = {each.name: _plain(each.default) for each in fields(options.config)} | dict(written.get("config", {}))
-        differing = [key for key in asked if key != "config" and found.get(key, asked[key]) != asked[key]]
-        differing += [f"config.{key}" for key, value in asked["config"].items() if before[key] != value]
-        if differing:
-            raise TrainingError(
-                f"{folder} holds a run with other settings ({', '.join(differing)}); "
-                "give the same ones to go on with it, or another --out to start anew"
-            )
-    return asked
-
-
-def _write_down(folder: Path, note: dict[str, Any]) -> None:
-    if not (folder / "run.json").exists():
-        part = folder / "run.json.part"
-        part.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, folder / "run.json")
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it."""
-    return list(value) if isinstance(value, tuple) else value

@@ -40,4 +40,11 @@ DATASETS: dict[str, Entry] = {
         url="https://www.microsoft.com/en-us/research/project/generative-neural-visual-artist-geneva/",
         flags=("--from FOLDER", "--render 10000"),
     ),
+    "mnist": Entry(
+        summary="handwritten digits, grey, one of ten classes each",
+        licence="CC BY-SA 3.0 (as commonly stated; its owner's page gives none)",
+        size="70,000 pictures of 28 x 28; 55 MB prepared",
+        batch="Pictures",
+        url="http://yann.lecun.com/exdb/mnist/",
+    ),
 }

@@ -17,11 +17,11 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,7 @@ except ImportError:  # Windows: two runs into one place are not noticed there
 if TYPE_CHECKING:
     from telldraw.batches import Facts
 
+Opened = TypeVar("Opened")
 FORMAT, VERSION = "telldraw dialogues", 1
 MANIFEST = "manifest.json"
 _CHECKED_AT_OPEN = 4 << 20  # bytes: the checksums of files up to this size are verified whenever a set is opened
@@ -126,9 +127,9 @@ class Writer:
         os.fsync(file.fileno())
         self._files[name] = {"bytes": file.tell(), "crc32": checksum}
 
-    def finish(self, facts: dict[str, Any]) -> None:
-        """Write the manifest, make everything durable, and give the folder its name."""
-        manifest = {"format": FORMAT, "version": VERSION, **facts, "files": dict(self._files)}
+    def finish(self, facts: dict[str, Any], kind: tuple[str, int] = (FORMAT, VERSION)) -> None:
+        """Write the manifest, make everything durable, and give the folder its name. `kind`: its form and version."""
+        manifest = {"format": kind[0], "version": kind[1], **facts, "files": dict(self._files)}
         self.text(MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         if self._held is not None:
             self._held.close()
@@ -246,26 +247,11 @@ class Dataset:
         files too; `verify` checks every byte.
         """
         path = Path(path)
-        manifest = _read_manifest(path)
-        again = f"prepare it again: telldraw prepare {manifest['name']} --out {path} --overwrite"
-        for name, facts in manifest["files"].items():
-            file = path / name
-            if not file.is_file():
-                raise DataError(f"{file} is missing; {again}")
-            if (size := file.stat().st_size) != facts["bytes"]:
-                raise DataError(f"{file} has {size:,} bytes where {facts['bytes']:,} were written; {again}")
-            if size <= _CHECKED_AT_OPEN and _checksum(file) != facts["crc32"]:
-                raise DataError(f"{file} is damaged (its checksum differs); {again}")
-        try:
-            return cls(path, manifest)
-        except (KeyError, ValueError, OSError) as error:
-            raise DataError(f"{path} cannot be read ({error}); {again}") from None
+        return checked(path, FORMAT, VERSION, cls)
 
     def verify(self) -> None:
         """Read every byte and compare checksums. Raises DataError naming the first damaged file."""
-        for name, facts in self.manifest["files"].items():
-            if _checksum(self.path / name) != facts["crc32"]:
-                raise DataError(f"{self.path / name} is damaged (its checksum differs); prepare {self.name} again")
+        verify(self.path, self.manifest)
 
     def __len__(self) -> int:
         """Count the turns of all splits."""
@@ -305,7 +291,42 @@ class Dataset:
         return self._said[self._said_at[row] : self._said_at[row + 1]].tobytes().decode("utf-8")
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def checked(path: Path, form: str, version: int, make: Callable[[Path, dict[str, Any]], Opened]) -> Opened:
+    """Open the prepared data set of one form at `path`, whatever `make` makes of it and its manifest.
+
+    Sizes are checked always, checksums of the small files too. Raises DataError when it is not that, not whole, or
+    damaged.
+    """
+    manifest = read_manifest(path)
+    if manifest["format"] != form:
+        wanted, found = form.removeprefix("telldraw "), manifest["format"].removeprefix("telldraw ")
+        raise DataError(f"{path} holds {found}, and {wanted} are needed here; telldraw data lists what can be prepared")
+    if manifest["version"] != version:
+        raise DataError(f"{path} has form {manifest['version']}, this telldraw reads form {version}; prepare it again")
+    again = f"prepare it again: telldraw prepare {manifest['name']} --out {path} --overwrite"
+    for name, facts in manifest["files"].items():
+        file = path / name
+        if not file.is_file():
+            raise DataError(f"{file} is missing; {again}")
+        if (size := file.stat().st_size) != facts["bytes"]:
+            raise DataError(f"{file} has {size:,} bytes where {facts['bytes']:,} were written; {again}")
+        if size <= _CHECKED_AT_OPEN and _checksum(file) != facts["crc32"]:
+            raise DataError(f"{file} is damaged (its checksum differs); {again}")
+    try:
+        return make(path, manifest)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read ({error}); {again}") from None
+
+
+def verify(path: Path, manifest: dict[str, Any]) -> None:
+    """Read every byte and compare checksums. Raises DataError naming the first damaged file."""
+    for name, facts in manifest["files"].items():
+        if _checksum(path / name) != facts["crc32"]:
+            raise DataError(f"{path / name} is damaged (its checksum differs); prepare {manifest['name']} again")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """What a prepared data set says it is, of any form. Raises DataError when there is none at `path`."""
     file = path / MANIFEST
     if path.name.endswith(".part"):
         raise DataError(f"{path} was never finished; run telldraw prepare again")
@@ -317,12 +338,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is not a prepared data set: it has no {MANIFEST}; make one with telldraw prepare")
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-        known = manifest["format"] == FORMAT
-        version, files, name = manifest["version"], manifest["files"], manifest["name"]
+        form, files, name = str(manifest["format"]), manifest["files"], manifest["name"]
+        known = form.startswith("telldraw ") and isinstance(manifest["version"], int)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} is damaged ({error}); prepare the data set again") from None
     if not known or not isinstance(files, dict) or not isinstance(name, str):
         raise DataError(f"{file} does not describe a data set that telldraw knows; prepare it again")
-    if version != VERSION:
-        raise DataError(f"{path} has form {version}, this telldraw reads form {VERSION}; prepare it again")
     return manifest

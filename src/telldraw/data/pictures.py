@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 
 from telldraw.data.archive import MANIFEST, Dataset
+from telldraw.data.collection import Collection
+from telldraw.data.prepared import open_prepared
 from telldraw.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -53,7 +55,7 @@ class Folder:
 class Split:
     """The pictures of a split of a prepared data set, in its order."""
 
-    dataset: Dataset
+    dataset: Dataset | Collection
     split: str
     rows: np.ndarray  # int64 [N]
     checksum: str
@@ -79,9 +81,10 @@ class Split:
         return len(self.rows)
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
-        """uint8 [B, 3, H, W]."""
+        """uint8 [B, 3, H, W]; of grey pictures three equal channels."""
         for start in range(0, len(self.rows), size):
-            yield np.ascontiguousarray(self.dataset.images[self.rows[start : start + size]])
+            rows = self.dataset.images[self.rows[start : start + size]]
+            yield np.repeat(rows, 3 // rows.shape[1], axis=1)
 
 
 def open_pictures(path: Path, split: str) -> Folder | Split:
@@ -90,14 +93,17 @@ def open_pictures(path: Path, split: str) -> Folder | Split:
     Raises DataError naming the folder, file or split that is wrong.
     """
     if (path / MANIFEST).is_file():
-        return of_split(Dataset.open(path), split)
+        return of_split(open_prepared(path), split)
     return open_folder(path)
 
 
-def of_split(dataset: Dataset, split: str, limit: int | None = None) -> Split:
-    """The pictures of every turn of the (first `limit`) dialogues of a split. Raises DataError when there are none."""
-    dialogues = dataset.split(split)[:limit]
-    rows = np.array([row for dialogue in dialogues for row in range(dialogue.start, dialogue.stop)], np.int64)
+def of_split(dataset: Dataset | Collection, split: str, limit: int | None = None) -> Split:
+    """The pictures of a split, of every turn of its (first `limit`) dialogues. Raises DataError when there are none."""
+    if isinstance(dataset, Collection):
+        rows = np.array(dataset.split(split)[:limit], np.int64)
+    else:
+        dialogues = dataset.split(split)[:limit]
+        rows = np.array([row for dialogue in dialogues for row in range(dialogue.start, dialogue.stop)], np.int64)
     if not len(rows):
         raise DataError(f"the split {split!r} of {dataset.path} is empty: there is nothing to measure")
     manifest = json.dumps(dataset.manifest["files"], sort_keys=True)

@@ -73,7 +73,11 @@ def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
     if len(images) == 1:
         return images[0]
     columns = next(n for n in range(1, len(images) + 1) if n * n >= len(images))
-    columns = len(images) if len(images) <= 4 else columns
+    return grid(images, len(images) if len(images) <= 4 else columns)
+
+
+def grid(images: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Pictures of one size in rows of `columns`, a little white between them."""
     width, height = images[0].size
     rows = -(-len(images) // columns)
     paper = Image.new("RGB", (columns * (width + 4) - 4, rows * (height + 4) - 4), _PAPER)

@@ -18,6 +18,8 @@ class Entry:
     paper: str
     capabilities: tuple[str, ...]
     """Names of the protocols (protocols.py) the system fulfils besides `System`."""
+    batch: str = "Dialogues"
+    """Name of the type in batches.py that it is trained on."""
 
 
 SYSTEMS = {
@@ -30,6 +32,12 @@ SYSTEMS = {
         "Names and locates the objects of a picture, to score what others draw",
         "El-Nouby et al., ICCV 2019 (arXiv:1811.09845)",
         ("Detector",),
+    ),
+    "classifier": Entry(
+        "Says what a picture shows, to score what others generate",
+        "LeCun et al., Proc. IEEE 1998; batch norm and residuals as usual since",
+        ("Classifier",),
+        batch="Pictures",
     ),
 }
 

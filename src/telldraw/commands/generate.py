@@ -1,0 +1,135 @@
+"""`telldraw generate`: pictures from noise and, where the weights take one, a label.
+
+torch is imported inside the functions that need it, so that `--help` and a wrong flag are answered at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from telldraw.errors import TelldrawError, WeightsError
+
+if TYPE_CHECKING:
+    from telldraw.weights import Loaded
+
+_MOST, _TOGETHER = 10_000, 64
+_WIDTH = 64  # pixels: smaller pictures are enlarged to about this on a sheet
+
+
+@dataclass(frozen=True)
+class Options:
+    """Generate pictures, all on one sheet or each in a file of its own.
+
+    The same weights, label and seed give the same pictures; picture n of a seed is the same however many are made.
+    """
+
+    weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
+    """A name from `telldraw weights`, a weights folder, or the folder of a training run."""
+    label: str | None = None
+    """What to show, of the classes the weights know: a name, or several with commas where pictures show several things.
+    Without it, each class in turn."""
+    n: int = 16
+    """How many pictures."""
+    seed: int = 0
+    """Another seed gives other pictures."""
+    columns: int | None = None
+    """Pictures in a row of the sheet; as square as it goes unless said."""
+    scale: int | None = None
+    """Enlarge each picture on the sheet so many times; by default until it is about 64 pixels wide."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """The sheet: .png, .jpg or .webp; generated.png unless said."""
+    folder: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Write each picture, as it is, into this new folder instead."""
+    device: str = "cpu"
+    """Where to compute: cpu, cuda, ..."""
+
+
+def run(argv: list[str]) -> None:
+    """`argv` is what follows `telldraw generate`."""
+    options = tyro.cli(Options, args=argv, prog="telldraw generate")
+    _check(options)
+    from telldraw import pixels
+    from telldraw.drawing.files import written
+    from telldraw.drawing.sheet import enlarge, grid, side_by_side
+
+    loaded = load(options.weights, options.device)
+    pictures = [pixels.to_image(image) for image in images(loaded, options)]
+    if options.folder is not None:
+        options.folder.mkdir(parents=True)
+        for number, picture in enumerate(pictures):
+            picture.save(options.folder / f"{number:05d}.png")
+        print(options.folder)
+        return
+    scale = options.scale or max(1, round(_WIDTH / pictures[0].width))
+    shown = [enlarge(picture.convert("RGB"), scale, loaded.card.get("aspect", 1.0)) for picture in pictures]
+    sheet = side_by_side(shown) if options.columns is None else grid(shown, min(options.columns, len(shown)))
+    out = options.out or Path("generated.png")
+    with written(out) as stream:
+        sheet.save(stream, format={".jpg": "JPEG", ".webp": "WEBP"}.get(out.suffix.lower(), "PNG"))
+    print(out)
+
+
+def _check(options: Options) -> None:
+    """Raise TelldrawError for flags out of range and outputs that could not be written."""
+    from telldraw.drawing import files
+    from telldraw.drawing.noise import check_seed
+
+    check_seed(options.seed)
+    if not 1 <= options.n <= _MOST:
+        raise TelldrawError(f"--n {options.n}: 1 to {_MOST:,} pictures can be made at once")
+    for flag, value in (("--columns", options.columns), ("--scale", options.scale)):
+        if value is not None and not 1 <= value <= 32:
+            raise TelldrawError(f"{flag} {value}: a whole number from 1 to 32 is needed")
+    if options.folder is not None and options.out is not None:
+        raise TelldrawError("--out is one sheet, --folder a file for each picture: give one of them")
+    if options.folder is not None:
+        files.check_folder(options.folder, "--folder")
+    else:
+        files.check_file(options.out or Path("generated.png"), files.PICTURES, "--out")
+
+
+def load(given: str, device: str) -> "Loaded":
+    """The weights named, which must be of a system that generates. Raises TelldrawError."""
+    import torch
+
+    from telldraw import weights
+    from telldraw.protocols import Generative
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
+    folder = weights.find(given)
+    loaded = weights.load(folder, device)
+    if not isinstance(loaded.system, Generative):
+        hint = "; it draws what it is told: telldraw draw" if hasattr(loaded.system, "turn") else ""
+        raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not generate pictures{hint}")
+    return loaded
+
+
+def images(loaded: "Loaded", options: Options) -> Any:
+    """The pictures asked for, float [n, C, H, W] in [-1, 1]."""
+    import torch
+
+    from telldraw.commands.picture_sheets import check_label, noises, one_hot
+
+    system: Any = loaded.system
+    classes = loaded.card.get("classes", [])
+    chosen = check_label(system, options.label, classes)
+    if len(chosen) > 1 and not loaded.card.get("many"):
+        raise TelldrawError(f"--label {options.label}: these pictures show one class each; name one")
+    label = None
+    if system.label_dim and chosen:
+        label = one_hot(chosen, system.label_dim, options.device).sum(0, keepdim=True).expand(options.n, -1)
+    elif system.label_dim:
+        turns = [number % system.label_dim for number in range(options.n)]
+        label = one_hot(turns, system.label_dim, options.device)
+    z = noises(options.seed, options.n, system.noise_dim, options.device)
+    with torch.inference_mode():
+        parts = [
+            system.generate(z[at : at + _TOGETHER], None if label is None else label[at : at + _TOGETHER]).cpu()
+            for at in range(0, options.n, _TOGETHER)
+        ]
+    return torch.cat(parts)

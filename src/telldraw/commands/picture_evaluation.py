@@ -1,0 +1,183 @@
+"""`telldraw evaluate` for systems that are trained on pictures: every figure that what they can do allows.
+
+A capability's figures are a function here or in a module beside it, and a line in `MEASURES`.
+"""
+
+import json
+import os
+import platform
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from PIL import Image
+
+from telldraw import __version__
+from telldraw.commands.table import table
+from telldraw.errors import DataError, TelldrawError
+from telldraw.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from telldraw.data.collection import Collection
+    from telldraw.weights import Loaded
+
+
+class Figure(NamedTuple):
+    """One line of a report."""
+
+    value: float | str
+    what: str
+    """What it is, and of how many pictures."""
+    error: float | None = None
+    """Standard error, where there is one."""
+
+
+@dataclass
+class Job:
+    """What a measure is given, and where it may leave pictures."""
+
+    loaded: "Loaded"
+    folder: Path
+    """Of the weights."""
+    collection: "Collection"
+    options: Any
+    """The flags of `telldraw evaluate`."""
+    sheets: dict[str, Image.Image] = field(default_factory=dict)
+    """Pictures for the report's folder, by file name without ending."""
+
+    @property
+    def rows(self) -> range:
+        """The rows of the split that are measured."""
+        return self.collection.split(self.options.split)[: self.options.limit]
+
+
+def is_picture_system(folder: Path) -> bool:
+    """Whether the weights in `folder` are of a system trained on pictures rather than on dialogues."""
+    from telldraw.weights import card
+
+    entry = SYSTEMS.get(card(folder)["system"])
+    return entry is not None and entry.batch == "Pictures"
+
+
+def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
+    """Measure the weights in `folder` on the prepared pictures, write the report, show it."""
+    import torch
+
+    from telldraw import weights
+    from telldraw.data.collection import Collection
+
+    try:
+        torch.empty(1, device=options.device)
+    except (RuntimeError, AssertionError):
+        raise TelldrawError(f"--device {options.device}: there is no such device here; cpu always works") from None
+    collection = Collection.open(options.data)
+    if not len(collection.split(options.split)):
+        raise DataError(f"the split {options.split!r} of {options.data} is empty: there is nothing to measure")
+    loaded = weights.load(folder, options.device)
+    check_fits(loaded, collection)
+    job = Job(loaded, folder, collection, options)
+    figures: dict[str, Figure] = {}
+    for capability in SYSTEMS[loaded.card["system"]].capabilities:
+        if capability in MEASURES:
+            figures |= MEASURES[capability](job)
+    report = _report(job, argv, figures)
+    _write(report, job.sheets, out)
+    _show(report)
+    if options.into_card:
+        weights.note(folder, {name: figure.value for name, figure in figures.items()})
+    print(f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}")
+
+
+def check_fits(loaded: "Loaded", collection: "Collection") -> None:
+    """Raise DataError when the weights are of other pictures than these."""
+    card, here = loaded.card, collection
+    for what, theirs, ours in (
+        ("pixels a side", card.get("resolution", here.resolution), here.resolution),
+        ("channels", card.get("channels", here.channels), here.channels),
+    ):
+        if theirs != ours:
+            raise DataError(f"{here.path} has pictures of {ours} {what}, {loaded.name} was trained on {theirs}")
+    if tuple(card.get("classes", here.classes)) != here.classes:
+        raise DataError(f"{here.path} has other classes than {loaded.name} was trained on")
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr with the time left, to be told how many are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def classification(job: Job) -> dict[str, Figure]:
+    """How often a classifier is right on the true pictures."""
+    from telldraw.metrics.classification import accuracy
+
+    system: Any = job.loaded.system
+    rows, known = job.rows, job.collection
+    with progress("classified", len(rows)) as tell:
+        share = accuracy(system, known.images, known.labels, rows, device=job.options.device, progress=tell)
+    error = (share * (1 - share) / len(rows)) ** 0.5
+    return {"accuracy": Figure(share, f"share of {len(rows):,} true pictures named rightly", error)}
+
+
+MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification}
+"""Capability -> its figures."""
+
+
+def _report(job: Job, argv: list[str], figures: dict[str, Figure]) -> dict[str, Any]:
+    import torch
+
+    card, options = job.loaded.card, job.options
+    return {
+        "command": shlex.join(["telldraw", "evaluate", *argv]),
+        "date": date.today().isoformat(),
+        "telldraw": __version__,
+        "torch": torch.__version__,
+        "weights": {key: card.get(key) for key in ("name", "system", "preset", "data", "examples")},
+        "data": {"name": job.collection.name, "path": str(options.data), "split": options.split},
+        "seed": options.seed,
+        "device": f"{options.device}, {platform.machine()}, {torch.get_num_threads()} threads",
+        "figures": {name: figure._asdict() for name, figure in figures.items()},
+    }
+
+
+def rows_of(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The figures as (name, value with its error, what it is)."""
+    found = []
+    for name, figure in report["figures"].items():
+        value, error = figure["value"], figure["error"]
+        text = value if isinstance(value, str) else f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+        found.append((name, text if error is None else f"{text} ± {error:.2g}", figure["what"]))
+    return found
+
+
+def _write(report: dict[str, Any], sheets: dict[str, Image.Image], out: Path) -> None:
+    lines = ["# " + str(report["weights"]["name"]), "", "| figure | value | what it is |", "| --- | --- | --- |"]
+    lines += [f"| {' | '.join(row)} |" for row in rows_of(report)]
+    lines += ["", f"`{report['command']}`", "", f"{report['date']}, {report['device']}, torch {report['torch']}", ""]
+    lines += [f"![{name}]({name}.png)" for name in sheets]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, sheet in sheets.items():
+            sheet.save(out / f"{name}.png")
+        for name, text in (("evaluation.md", "\n".join(lines)), ("evaluation.json", json.dumps(report, indent=1))):
+            part = out / f"{name}.part"
+            part.write_text(text + "\n", encoding="utf-8")
+            os.replace(part, out / name)
+    except OSError as error:
+        raise TelldrawError(f"--out {out} cannot be written: {error.strerror}") from None
+
+
+def _show(report: dict[str, Any]) -> None:
+    facts = report["weights"]
+    print(f"{facts['name']} on {report['data']['name']}, split {report['data']['split']}")
+    print(table(("figure", "value", "what it is"), rows_of(report)))

@@ -1,0 +1,117 @@
+"""Sample sheets of systems trained on pictures: what they generate, reconstruct, or take for something else."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from telldraw import pixels
+from telldraw.drawing.noise import noise
+from telldraw.drawing.sheet import Frame, Strip, enlarge, grid
+from telldraw.errors import TelldrawError
+
+if TYPE_CHECKING:
+    from telldraw.data.collection import Collection
+    from telldraw.protocols import Autoencoder, Classifier, Generative
+
+COLUMNS, ROWS = 10, 8
+_WIDTH = 64  # pixels: smaller pictures are enlarged to about this
+_LOOKED_AT = 5000  # pictures among which a classifier's mistakes are sought
+
+
+def noises(seed: int, count: int, size: int, device: torch.device | str = "cpu") -> Tensor:
+    """[count, size] ~ N(0, 1): picture n of a seed has the same noise however many are made."""
+    return torch.from_numpy(np.stack([noise(seed, number, size) for number in range(count)])).to(device)
+
+
+def one_hot(classes: Sequence[int], count: int, device: torch.device | str = "cpu") -> Tensor:
+    """[N, count], 1 at the class of each."""
+    return torch.eye(count, device=device)[torch.as_tensor(classes, device=device)]
+
+
+@torch.inference_mode()
+def samples(
+    system: "Generative", collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
+) -> list[Strip]:
+    """Generated pictures, not picked; with labels a column for each class, or those of true pictures."""
+    names = collection.classes[:COLUMNS]
+    z, label, told = noises(0, COLUMNS * ROWS, system.noise_dim, device), None, "from noise alone"
+    if system.label_dim and collection.many:
+        own = [row for row in rows for _ in range(ROWS)][: COLUMNS * ROWS]
+        own = [own[(n % COLUMNS) * ROWS % len(own)] for n in range(COLUMNS * ROWS)]
+        label = torch.from_numpy(collection.labels[own]).float().to(device)
+        told = "a column shows the same things: " + "; ".join(
+            f"{column + 1}: {', '.join(collection.shown(own[column]))}" for column in range(3)
+        )
+    elif system.label_dim:
+        label = one_hot([n % COLUMNS % len(names) for n in range(COLUMNS * ROWS)], system.label_dim, device)
+        told = "columns: " + ", ".join(names)
+    images = torch.cat([
+        system.generate(z[at : at + COLUMNS], None if label is None else label[at : at + COLUMNS]).cpu()
+        for at in range(0, len(z), COLUMNS)
+    ])  # fmt: skip
+    return [Strip("generated", [Frame(_grid(images, collection), "", told)])]
+
+
+@torch.inference_mode()
+def reconstructions(
+    system: "Autoencoder", collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
+) -> list[Strip]:
+    """True pictures, each over what is left of it after encoding and decoding."""
+    chosen = list(rows)[: COLUMNS * ROWS // 2]
+    true = pixels.to_float(torch.from_numpy(collection.images[chosen]))
+    again = system.decode(system.encode(true.to(device))).cpu()
+    pairs = [half[at : at + COLUMNS] for at in range(0, len(chosen), COLUMNS) for half in (true, again)]
+    return [Strip("true, and reconstructed below", [Frame(_grid(torch.cat(pairs), collection), "", "")])]
+
+
+@torch.inference_mode()
+def mistakes(
+    system: "Classifier", collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
+) -> list[Strip]:
+    """Pictures of the validation split that are taken for something else, the surest first."""
+    if collection.many:
+        return []
+    split = collection.splits.get("val") or collection.splits["train"]
+    chosen = np.arange(split.start, split.stop)[:_LOOKED_AT]
+    found: list[tuple[float, int, int]] = []
+    for part in np.split(chosen, range(500, len(chosen), 500)):
+        share = system.classify(pixels.to_float(torch.from_numpy(collection.images[part])).to(device)).softmax(1).cpu()
+        best = share.max(1)
+        wrong = best.indices != torch.from_numpy(collection.labels[part].argmax(1))
+        found += [(-float(best.values[n]), int(part[n]), int(best.indices[n])) for n in wrong.nonzero()[:, 0].tolist()]
+    frames = []
+    for _, row, taken in sorted(found)[: 3 * COLUMNS]:
+        image = _enlarged(pixels.of_array(collection.images[row].transpose(1, 2, 0)), collection)
+        told = f"{', '.join(collection.shown(row))}, taken for {collection.classes[taken]}"
+        frames.append(Frame(image, "", told))
+    if not frames:
+        frames = [Frame(Image.new("RGB", (256, 32), (255, 255, 255)), "", "no mistake")]
+    return [Strip(f"{len(found):,} of {len(chosen):,} taken for something else, the surest first", frames)]
+
+
+def check_label(system: "Generative", label: str | None, classes: Sequence[str]) -> list[int]:
+    """The numbers of the classes named in `label` ("3", or "tree, sun"). Raises TelldrawError naming what there is."""
+    if label is None:
+        return []
+    if not system.label_dim:
+        raise TelldrawError(f"--label {label}: these weights take no label")
+    found = []
+    for word in (part.strip() for part in label.split(",")):
+        if word not in classes:
+            listed = ", ".join(classes) if len(classes) <= 60 else f"{classes[0]} ... {classes[-1]}"
+            raise TelldrawError(f"--label {word}: there is no such class; choose from {listed}")
+        found.append(list(classes).index(word))
+    return found
+
+
+def _grid(images: Tensor, collection: "Collection") -> Image.Image:
+    frames = [_enlarged(pixels.to_image(image), collection) for image in images]
+    return grid(frames, COLUMNS)
+
+
+def _enlarged(image: Image.Image, collection: "Collection") -> Image.Image:
+    return enlarge(image.convert("RGB"), max(1, round(_WIDTH / image.width)), collection.manifest.get("aspect", 1.0))

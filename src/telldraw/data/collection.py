@@ -1,0 +1,122 @@
+"""The stored form of sets of pictures: each with its labels and, where there are some, its captions. No dialogues.
+
+A folder, written by `telldraw prepare` through `archive.Writer`, whole or not at all:
+
+    manifest.json    what it is: name, owner, licence, resolution, channels, classes, splits, sizes and checksums
+    images.npy       uint8 [N, C, H, W], by split          labels.npy       uint8 [N, K]: 1 for each class it shows
+    captions.npy     UTF-8 bytes, all captions end to end  captions_at.npy  int64 [M + 1], where each caption starts
+    captions_of.npy  int64 [N + 1], the first caption of each picture
+
+The three files of captions are there only where there are captions.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from telldraw.data.archive import Writer, checked, end_to_end, verify
+from telldraw.errors import DataError
+
+if TYPE_CHECKING:
+    from telldraw.batches import PictureFacts
+
+FORMAT, VERSION = "telldraw pictures", 1
+
+
+def write_collection(
+    writer: Writer,
+    blocks: Iterable[np.ndarray],
+    labels: np.ndarray,
+    facts: dict[str, Any],
+    captions: Sequence[Sequence[str]] | None = None,
+) -> None:
+    """Write a set through an open `Writer`, and finish it.
+
+    blocks: the pictures, uint8 [n, C, H, W] each, by split, one block after the other. labels: uint8 [N, K].
+    facts: name, licence, url, resolution, channels, classes, many (whether a picture may show several classes), splits
+        {name: [first row, row after the last]}; and what else shall stand in the manifest, such as aspect.
+    captions: the sentences that describe each picture.
+    """
+    count, channels, side = len(labels), facts["channels"], facts["resolution"]
+    writer.rows("images.npy", (count, channels, side, side), np.uint8, blocks)
+    writer.array("labels.npy", labels.astype(np.uint8))
+    if captions is not None:
+        every = [np.frombuffer(one.encode(), np.uint8) for own in captions for one in own]
+        typed, typed_at = end_to_end(every, np.uint8)
+        writer.array("captions.npy", typed)
+        writer.array("captions_at.npy", typed_at)
+        writer.array("captions_of.npy", np.cumsum([0, *map(len, captions)], dtype=np.int64))
+    writer.finish({**facts, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
+
+
+class Collection:
+    """A prepared set of pictures, open for reading. The pictures stay on the disk until they are looked at."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        """Load the small arrays and map the large one; use `open`, which checks first."""
+        self.path, self.manifest = path, manifest
+        self.name: str = manifest["name"]
+        self.licence: str = manifest["licence"]
+        self.resolution: int = manifest["resolution"]
+        self.channels: int = manifest["channels"]
+        self.classes: tuple[str, ...] = tuple(manifest["classes"])
+        self.many: bool = manifest["many"]
+        self.splits: dict[str, range] = {name: range(*ends) for name, ends in manifest["splits"].items()}
+        self.images: np.ndarray = np.load(path / "images.npy", mmap_mode="c")
+        """uint8 [N, C, H, W], mapped; nothing here can change the file."""
+        self.labels: np.ndarray = np.load(path / "labels.npy")
+        """uint8 [N, K], 0 or 1."""
+        self._captions: tuple[np.ndarray, ...] = ()
+        if "captions.npy" in manifest["files"]:
+            self._captions = tuple(np.load(path / f"captions{end}.npy") for end in ("", "_at", "_of"))
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Collection":
+        """Open what `telldraw prepare` wrote. Raises DataError when it is not that, not whole, or damaged."""
+        path = Path(path)
+        return checked(path, FORMAT, VERSION, cls)
+
+    def verify(self) -> None:
+        """Read every byte and compare checksums. Raises DataError naming the first damaged file."""
+        verify(self.path, self.manifest)
+
+    def __len__(self) -> int:
+        """Count the pictures of all splits."""
+        return len(self.images)
+
+    @cached_property
+    def facts(self) -> "PictureFacts":
+        """What a system must know of the pictures before it is built."""
+        from telldraw.batches import PictureFacts  # brings torch, which looking at a data set does not need
+
+        own = self.labels[self.splits["train"]] if len(self.splits.get("train", ())) else self.labels
+        return PictureFacts(
+            name=self.name,
+            licence=self.licence,
+            resolution=self.resolution,
+            channels=self.channels,
+            classes=self.classes,
+            many=self.many,
+            aspect=self.manifest.get("aspect", 1.0),
+            shares=tuple(own.mean(0).tolist()) if len(own) else (),
+        )
+
+    def split(self, name: str) -> range:
+        """Give the rows of one split. Raises DataError naming the splits there are."""
+        if name not in self.splits:
+            raise DataError(f"{self.path} has no split {name!r}; choose from {', '.join(self.splits)}")
+        return self.splits[name]
+
+    def captions(self, row: int) -> list[str]:
+        """Give the sentences that describe a picture; none where there are none."""
+        if not self._captions:
+            return []
+        text, at, of = self._captions
+        return [text[at[n] : at[n + 1]].tobytes().decode("utf-8") for n in range(of[row], of[row + 1])]
+
+    def shown(self, row: int) -> list[str]:
+        """Name the classes that a picture shows."""
+        return [name for name, there in zip(self.classes, self.labels[row], strict=True) if there]

@@ -1,0 +1,170 @@
+"""Says what a picture shows: an independent judge of pictures that others generate.
+
+A small residual network (He et al. 2016, batch norm after each convolution), made for two cores and for figures that
+can be trusted rather than for a record. The judge of a figure must know nothing of the generator it judges: it is
+trained on real pictures alone, and its own accuracy on the real test pictures stands beside every figure it gives.
+
+    picture x [N, C, H, W] -> h [N, D], the mean over the last map -> logits [N, K]
+
+One class a picture: softmax and cross entropy. Several (`many`): a sigmoid and binary cross entropy each. In training
+pictures are shifted, turned and scaled by chance, which stands for more data; nothing of it happens when it judges.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Adam, Optimizer
+
+from telldraw.batches import PictureFacts, Pictures
+from telldraw.errors import TrainingError
+from telldraw.protocols import Recipe, Update
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes, augmentation and step size."""
+
+    resolution: int = 28
+    """Side of the square pictures, in pixels; taken from the data set."""
+    channels: int = 1
+    """1 grey, 3 colour; taken from the data set."""
+    num_classes: int = 10
+    """Number of classes; taken from the data set."""
+    many: bool = False
+    """Whether a picture may show several classes; taken from the data set."""
+    widths: tuple[int, ...] = (32, 64)
+    """Channels after each halving of the map."""
+    dropout: float = 0.2
+    """Share of the last features left out in training."""
+    shift: float = 0.07
+    """Largest shift in training, as a share of the side."""
+    turn: float = 8.0
+    """Largest turn in training, in degrees."""
+    stretch: float = 0.08
+    """Largest change of scale in training."""
+    rate: float = 2e-3
+    """Adam step size at the beginning; it falls to zero along a half cosine over `steps`."""
+    steps: int = 6000
+    """Steps until the step size is zero; it stays there."""
+
+    def __post_init__(self) -> None:
+        if not self.widths:
+            raise TrainingError("--config.widths: at least one number is needed")
+        if self.resolution < 1 << len(self.widths):
+            raise TrainingError(
+                f"--config.resolution {self.resolution}: {len(self.widths)} halvings need at least "
+                f"{1 << len(self.widths)} pixels"
+            )
+
+
+PRESETS = {
+    "mnist": Config(),
+    # 58 kinds of clip-art, 32 pixels wide
+    "objects": Config(resolution=32, channels=3, num_classes=58, widths=(32, 64, 96), turn=4.0),
+    "tiny": Config(widths=(4, 8), steps=100),
+}
+RECIPES = {
+    "mnist": Recipe(batch_size=128, examples=768_000, sheet_every=100_000, decay=0.998, takes="12 minutes of one core"),
+    "objects": Recipe(
+        batch_size=128, examples=768_000, sheet_every=100_000, decay=0.998, takes="half an hour of one core"
+    ),
+}
+
+
+def _layer(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+class Residual(nn.Module):
+    """A layer whose result is added to its input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = _layer(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> the same shape."""
+        return x + self.layer(x)
+
+
+class System(nn.Module):
+    """The classifier, and how it is trained."""
+
+    training_only = ()
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        inputs = config.channels
+        for outputs in config.widths:
+            layers += [_layer(inputs, outputs, 3 if layers else 5, stride=2), Residual(outputs)]
+            inputs = outputs
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(inputs, config.num_classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> [N, D], what the head reads. Grey networks take the mean of colours."""
+        if images.shape[1] != self.config.channels:
+            images = images.mean(1, keepdim=True).expand(-1, self.config.channels, -1, -1)
+        return self.body(images.contiguous(memory_format=torch.channels_last)).mean((2, 3)).float()
+
+    def classify(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> logits [N, K]."""
+        return self.head(self.features(images))
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """One Adam."""
+        return {"classifier": Adam(self.parameters(), self.config.rate)}
+
+    def training_step(self, batch: Pictures, update: Update) -> None:
+        """One step on a batch of varied pictures."""
+        config = self.config
+        update.rate("classifier", 0.5 + 0.5 * math.cos(math.pi * min(1.0, update.step / config.steps)))
+        features = F.dropout(self.features(self._varied(batch.image)), config.dropout)
+        loss = self._loss(self.head(features), batch.label)
+        update("classifier", loss)
+        update.record(classifier=loss)
+
+    def losses(self, batch: Pictures) -> dict[str, Tensor]:
+        """The loss on the pictures as they are, moving nothing."""
+        with torch.no_grad():
+            return {"classifier": self._loss(self.classify(batch.image), batch.label)}
+
+    def measure(self, batch: Pictures) -> None:
+        """Look at a batch in training mode, so that the running statistics become those of the present weights."""
+        with torch.no_grad():
+            self.features(self._varied(batch.image))
+
+    def _loss(self, logits: Tensor, label: Tensor) -> Tensor:
+        if self.config.many:
+            return F.binary_cross_entropy_with_logits(logits, label)
+        return F.cross_entropy(logits, label.argmax(1))
+
+    def _varied(self, image: Tensor) -> Tensor:
+        """[N, C, H, W], each picture shifted, turned and scaled by chance; what comes in from outside is its border."""
+        config, count = self.config, len(image)
+        if not (config.shift or config.turn or config.stretch):
+            return image
+        angle, scale, x, y = (2 * torch.rand(4, count, device=image.device) - 1).unbind()
+        angle, scale = angle * math.radians(config.turn), 1 + scale * config.stretch
+        cos, sin = scale * angle.cos(), scale * angle.sin()
+        theta = torch.stack([cos, -sin, 2 * config.shift * x, sin, cos, 2 * config.shift * y], 1).view(count, 2, 3)
+        grid = F.affine_grid(theta, list(image.shape), align_corners=False)
+        return F.grid_sample(image, grid, padding_mode="border", align_corners=False)
+
+
+def build(config: Config, facts: PictureFacts) -> System:
+    """A classifier sized for a set of pictures. Raises TrainingError when the set names no classes."""
+    if not facts.classes:
+        raise TrainingError(f"the pictures of {facts.name} have no labels; a classifier needs a set with classes")
+    sizes = {"resolution": facts.resolution, "channels": facts.channels}
+    return System(replace(config, **sizes, num_classes=len(facts.classes), many=facts.many))
