@@ -140,6 +140,7 @@ class Renderer:
 
 # --- many scenes --------------------------------------------------------------------------------------------------
 
+
 def _block_of(renderer: Renderer, scenes: Sequence[Scene]) -> np.ndarray:
     return np.stack([renderer.draw(scene) for scene in scenes]).transpose(0, 3, 1, 2).copy()
 

@@ -1,4 +1,4 @@
-"""CoDraw as pictures: what every dialogue came to, as a whole (`prepare_scenes`) or object by object (`prepare_objects`).
+"""CoDraw as pictures: what every dialogue came to, whole (`prepare_scenes`) or object by object (`prepare_objects`).
 
 Both are sets of pictures with labels (`data/collection.py`), in the owner's split of the dialogues. A scene carries all
 58 classes that are on it, and what the Teller said; an object is a square cut from its scene, with one class.
