@@ -114,7 +114,8 @@ class Folder:
             report = prepare(self.source, out, plan, progress=progress, **run)
         kind = "grey" if report.channels == 1 else "colour"
         captions = f", {report.captions:,} captions" if self.captions else ""
-        print(f"{out}: {_listed(report.pictures)}; {len(report.classes):,} classes, {kind}{captions}")
+        classes = f"{len(report.classes):,} classes" if report.classes else "no classes"
+        print(f"{out}: {_listed(report.pictures)}; {classes}, {kind}{captions}")
         if report.faults:
             print(f"{len(report.faults):,} faults; they are listed in {out / 'manifest.json'}")
 

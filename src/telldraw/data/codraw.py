@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -130,7 +130,7 @@ def read(
 
     A dialogue with a fault is left out and told to `fault`; without `fault` the first one raises DataError.
     """
-    return _read(folder, lambda *dialogue: _conversation(*dialogue, protocol), limit, fault)
+    return _read(folder, partial(_conversation, protocol=protocol), limit, fault)
 
 
 def read_finished(
