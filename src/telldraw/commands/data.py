@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from telldraw.data import DATASETS
-from telldraw.errors import DataError
+from telldraw.errors import DataError, TelldrawError
 
 if TYPE_CHECKING:
     from telldraw.data.archive import Dataset, Dialogue
-    from telldraw.data.collection import Collection
+    from telldraw.drawing.sheet import Strip
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,14 @@ class Data:
     path: Annotated[Path | None, tyro.conf.Positional] = None
     """A prepared data set; without it the table of data sets is printed."""
     sheet: Path | None = None
-    """Draw a few dialogues of it, the instruction under each picture, into this PNG."""
+    """Draw a few dialogues of it, the instruction under each picture, or a few pictures of each class, into this
+    PNG."""
     split: str = "val"
     """Which split the sheet shows."""
     dialogues: int = 4
     """How many dialogues the sheet shows."""
+    pictures: int = 8
+    """How many pictures the sheet shows: of every class, or in all where a picture has several classes."""
     verify: bool = False
     """Read every byte of it and compare checksums."""
 
@@ -37,17 +40,22 @@ class Data:
                 raise DataError("say which prepared data set: telldraw data PATH")
             _list()
             return
+        if min(self.dialogues, self.pictures) < 1:
+            raise TelldrawError("--dialogues and --pictures are 1 or more")
+        from telldraw.commands.picture_data import describe, strips
         from telldraw.data.collection import Collection
         from telldraw.data.prepared import open_prepared
 
         dataset = open_prepared(self.path)
-        if isinstance(dataset, Collection):
-            _describe_pictures(dataset, self.verify)
-            return
-        _describe(dataset)
+        describe(dataset) if isinstance(dataset, Collection) else _describe(dataset)
         if self.verify:
             dataset.verify()
             print("every checksum is right")
+        if isinstance(dataset, Collection):
+            if self.sheet:
+                _save(strips(dataset, self.split, self.pictures), self.sheet)
+                print(f"{self.sheet}: pictures of {self.split}")
+            return
         if self.sheet:
             chosen = dataset.split(self.split)[: self.dialogues]
             if not chosen:
@@ -65,7 +73,7 @@ def _sheet(dataset: "Dataset", dialogues: "list[Dialogue]", path: Path) -> None:
     """Draw dialogues turn by turn, in the shape of the owner's canvas: at rest the pictures are squares."""
     from PIL import Image
 
-    from telldraw.drawing.sheet import Frame, Strip, contact_sheet
+    from telldraw.drawing.sheet import Frame, Strip
 
     across, down = dataset.manifest.get("canvas", (1, 1))
     size = (round(256 * across / down), 256)
@@ -76,6 +84,12 @@ def _sheet(dataset: "Dataset", dialogues: "list[Dialogue]", path: Path) -> None:
             picture = Image.fromarray(dataset.images[row].transpose(1, 2, 0))
             frames.append(Frame(picture.resize(size, Image.Resampling.LANCZOS), f"{turn}", dataset.said(row)))
         strips.append(Strip(dialogue.id, frames))
+    _save(strips, path)
+
+
+def _save(strips: "list[Strip]", path: Path) -> None:
+    from telldraw.drawing.sheet import contact_sheet
+
     path.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(strips).save(path)
 
@@ -86,19 +100,6 @@ def _list() -> None:
         print(f"  {entry.size}; {entry.licence}; {entry.url}")
         for flag in entry.flags:
             print(f"  telldraw prepare {name} {flag}")
-
-
-def _describe_pictures(collection: "Collection", verify: bool) -> None:
-    side, kind = collection.resolution, "grey" if collection.channels == 1 else "colour"
-    print(f"{collection.name}, {kind}, {side} x {side} pixels; licence: {collection.licence}")
-    for split, rows in collection.splits.items():
-        print(f"{split:>6}: {len(rows):,} pictures")
-    often = zip(collection.classes, collection.labels.sum(0, dtype=int).tolist(), strict=True)
-    listed = f"{len(collection.classes)} classes, by pictures: " + ", ".join(f"{name} {n:,}" for name, n in often)
-    print(textwrap.fill(listed, 100, subsequent_indent="  "))
-    if verify:
-        collection.verify()
-        print("every checksum is right")
 
 
 def _describe(dataset: "Dataset") -> None:

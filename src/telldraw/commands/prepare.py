@@ -1,24 +1,17 @@
 """`telldraw prepare`: a data set, from what its owner distributes, in the form that training reads."""
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from telldraw.commands.prepare_pictures import PICTURES
+from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
-
-
-def _owners_folder(name: str) -> Path | None:
-    """Where the owner's files are when $TELLDRAW_DATA says so."""
-    root = os.environ.get("TELLDRAW_DATA")
-    return Path(root) / name if root else None
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class CoDraw:
 
     def run(self) -> None:
         """Prepare, then say what there is."""
-        source = self.source or _owners_folder("codraw")
+        source = self.source or owners_folder("codraw")
         if source is None:
             raise DataError(f"say where CoDraw is: --from FOLDER; its owner distributes it at {DATASETS['codraw'].url}")
         if not 8 <= self.resolution <= 512:
@@ -56,7 +49,7 @@ class CoDraw:
 
         out = self.out or Path(f"codraw-{self.resolution}.telldraw")
         started = time.monotonic()
-        with _progress("drawing") as progress:
+        with progress_of("drawing") as progress:
             report = prepare(
                 source,
                 out,
@@ -66,7 +59,7 @@ class CoDraw:
                 overwrite=self.overwrite,
                 workers=self.workers,
                 limit=self.limit,
-                tell=_say,
+                tell=say,
                 progress=progress,
             )
         counts = "; ".join(f"{s} {n:,} dialogues, {report.turns[s]:,} turns" for s, n in report.dialogues.items())
@@ -135,14 +128,14 @@ class ICLEVR:
             self._render(out)
 
     def _read(self, out: Path) -> None:
-        source = self.source or _owners_folder("iclevr")
+        source = self.source or owners_folder("iclevr")
         if source is None:
             where = DATASETS["iclevr"].url
             raise DataError(f"say --render N, or where i-CLEVR is: --from FOLDER; its owner distributes it at {where}")
         from telldraw.data.iclevr import prepare
 
         started = time.monotonic()
-        with _progress("reading") as progress:
+        with progress_of("reading") as progress:
             report = prepare(
                 source,
                 out,
@@ -150,7 +143,7 @@ class ICLEVR:
                 strict=self.strict,
                 overwrite=self.overwrite,
                 limit=self.limit,
-                tell=_say,
+                tell=say,
                 progress=progress,
             )
         counts = "; ".join(f"{s} {n:,} sequences, {report.turns[s]:,} turns" for s, n in report.dialogues.items())
@@ -186,9 +179,9 @@ class ICLEVR:
 
         plan = Plan(train, val, test, self.resolution, self.seed, self.edits, self.engine, self.samples)
         started = time.monotonic()
-        with _progress("rendered") as progress:
+        with progress_of("rendered") as progress:
             turns = render(
-                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=_say, progress=progress
+                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=say, progress=progress
             )
         if turns is None:
             print(f"part {self.shard} lies in {out}.rendering; the command without --shard joins all parts there")
@@ -198,40 +191,13 @@ class ICLEVR:
         print(f"licence of the data: {LICENCE}")
 
 
-@dataclass(frozen=True)
-class MNIST:
-    """Prepare MNIST: 50,000 pictures to train on, 10,000 for validation, the owner's 10,000 for test."""
-
-    source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FOLDER")] = None
-    """Folder with the four idx files, gzipped or not; unless said, $TELLDRAW_DATA/mnist where that is set."""
-    out: Path | None = None
-    """Where to put the prepared set; mnist-RESOLUTION.telldraw unless said."""
-    resolution: int = 28
-    """Side of the pictures, in pixels; larger ones than 28 get a black border."""
-    overwrite: bool = False
-    """Replace a prepared data set that is there already."""
-
-    def run(self) -> None:
-        """Prepare, then say what there is."""
-        source = self.source or _owners_folder("mnist")
-        if source is None:
-            raise DataError(f"say where MNIST is: --from FOLDER; its owner distributes it at {DATASETS['mnist'].url}")
-        from telldraw.data.mnist import prepare
-
-        out = self.out or Path(f"mnist-{self.resolution}.telldraw")
-        with _progress("writing") as progress:
-            counts = prepare(source, out, resolution=self.resolution, overwrite=self.overwrite, progress=progress)
-        print(f"{out}: " + ", ".join(f"{split} {count:,} pictures" for split, count in counts.items()))
-        print(f"licence of the data: {DATASETS['mnist'].licence}")
-
-
-FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, "mnist": MNIST}
+FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES}
 """The flags of each data set in the table."""
 
 
 def run(argv: list[str]) -> None:
     """`argv` is what follows `telldraw prepare`: the data set, then its flags."""
-    listing = "\n".join(f"  {name:10} {entry.summary}" for name, entry in DATASETS.items())
+    listing = "\n".join(f"  {name:14} {entry.summary}" for name, entry in DATASETS.items())
     if argv[:1] in (["-h"], ["--help"]):
         print(f"usage: telldraw prepare DATASET [flags]; telldraw prepare DATASET --help shows them\n\n{listing}")
         return
@@ -239,50 +205,3 @@ def run(argv: list[str]) -> None:
         wrong = f"there is no data set {argv[0]!r}" if argv else "say which data set to prepare"
         raise TelldrawError(f"{wrong}; there are:\n{listing}")
     tyro.cli(FLAGS[argv[0]], args=argv[1:], prog=f"telldraw prepare {argv[0]}").run()
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left on a terminal, elsewhere a line every few seconds; both on stderr."""
-    if not sys.stderr.isatty():
-        yield _lines(what)
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn(what),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None, start=False)
-
-        def update(done: int, total: int) -> None:
-            if not done:
-                bar.start_task(task)
-            bar.update(task, completed=done, total=total)
-
-        yield update
-
-
-def _lines(what: str, every: float = 5.0) -> Callable[[int, int], None]:
-    started = last = time.monotonic()
-
-    def update(done: int, total: int) -> None:
-        nonlocal started, last
-        now = time.monotonic()
-        if not done:
-            started = last = now
-        elif now - last >= every or done == total:
-            last = now
-            left = (now - started) / done * (total - done)
-            _say(f"{what} {done:,} of {total:,}, {left:.0f} s left")
-
-    return update

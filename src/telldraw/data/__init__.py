@@ -41,10 +41,32 @@ DATASETS: dict[str, Entry] = {
         flags=("--from FOLDER", "--render 10000"),
     ),
     "mnist": Entry(
-        summary="handwritten digits, grey, one of ten classes each",
+        summary="handwritten digits, grey, one of ten classes each; Fashion-MNIST's files are told apart by their sums",
         licence="CC BY-SA 3.0 (as commonly stated; its owner's page gives none)",
         size="70,000 pictures of 28 x 28; 55 MB prepared",
         batch="Pictures",
         url="http://yann.lecun.com/exdb/mnist/",
+    ),
+    "codraw-scenes": Entry(
+        summary="what each dialogue of CoDraw came to: the last canvas, its classes, and what the Teller said",
+        licence="CC BY-NC 4.0",
+        size="9,993 pictures, several of 58 classes each; 0.12 GB prepared at 64 x 64",
+        batch="Pictures",
+        url="https://github.com/facebookresearch/CoDraw",
+    ),
+    "codraw-objects": Entry(
+        summary="every object of those scenes by itself, cut out with what lies around it",
+        licence="CC BY-NC 4.0",
+        size="62,708 pictures of one of 58 classes each; 0.2 GB prepared at 32 x 32",
+        batch="Pictures",
+        url="https://github.com/facebookresearch/CoDraw",
+    ),
+    "folder": Entry(
+        summary="pictures of your own: a folder, in it classes as folders, or a file of captions, where there are some",
+        licence="the pictures' own; --licence writes it down",
+        size="as many as there are",
+        batch="Pictures",
+        url="docs/data/folder.md says how to lay them out",
+        flags=("--from FOLDER --resolution 64", "--from FOLDER --resolution 64 --captions FILE"),
     ),
 }

@@ -303,7 +303,7 @@ def checked(path: Path, form: str, version: int, make: Callable[[Path, dict[str,
         raise DataError(f"{path} holds {found}, and {wanted} are needed here; telldraw data lists what can be prepared")
     if manifest["version"] != version:
         raise DataError(f"{path} has form {manifest['version']}, this telldraw reads form {version}; prepare it again")
-    again = f"prepare it again: telldraw prepare {manifest['name']} --out {path} --overwrite"
+    again = f"prepare it again: telldraw prepare {manifest.get('prepare', manifest['name'])} --out {path} --overwrite"
     for name, facts in manifest["files"].items():
         file = path / name
         if not file.is_file():

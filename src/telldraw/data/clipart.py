@@ -6,20 +6,14 @@ that the last step is a mean over blocks of pixels (`benchmarks/rendering.py` ti
 """
 
 import math
-import os
-import signal
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from telldraw.data.processes import in_processes
 from telldraw.errors import DataError
 
 CANVAS = (500, 400)
@@ -87,21 +81,26 @@ def _resize(image: Image.Image, width: float, height: float) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)  # weighs colours by alpha
 
 
-def _background(folder: Path) -> Image.Image:
+def empty_canvas(folder: Path) -> Image.Image:
+    """The background at 500 x 400, RGB. Raises DataError when it cannot be read."""
     picture = _resize(_open(folder / BACKGROUND), *CANVAS)
     canvas = Image.new("RGB", CANVAS, "white")
     canvas.paste(picture, mask=picture.getchannel("A"))
     return canvas
 
 
+def sprite_at(folder: Path, name: str, scale: float, flip: bool) -> Image.Image:
+    """A sprite at its size on the canvas of 500 x 400, RGBA. Raises DataError when it cannot be read."""
+    sprite = _open(folder / name)
+    sprite = _resize(sprite, sprite.width * scale, sprite.height * scale)
+    return sprite.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else sprite
+
+
 def draw_plainly(folder: Path, scene: Iterable[Clip]) -> Image.Image:
     """Paint a scene at 500 x 400, the simple and slow way. Raises DataError naming a file that cannot be read."""
-    canvas = _background(folder)
+    canvas = empty_canvas(folder)
     for clip in in_drawing_order(scene):
-        sprite = _open(folder / clip.sprite)
-        sprite = _resize(sprite, sprite.width * SCALES[clip.depth], sprite.height * SCALES[clip.depth])
-        if clip.flip:
-            sprite = sprite.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        sprite = sprite_at(folder, clip.sprite, SCALES[clip.depth], clip.flip)
         canvas.paste(sprite, (round(clip.x - sprite.width / 2), round(clip.y - sprite.height / 2)), sprite)
     return canvas
 
@@ -115,7 +114,7 @@ class Renderer:
         self.block = max(1, math.ceil(CANVAS[0] / resolution))  # pixels of the work canvas in one of the picture
         side = resolution * self.block
         self._ratio = side / CANVAS[0], side / CANVAS[1]
-        self._empty = _resize(_background(folder), side, side)
+        self._empty = _resize(empty_canvas(folder), side, side)
         self._sprites: dict[tuple[str, int, bool], tuple[Image.Image, Image.Image]] = {}
 
     def _sprite(self, name: str, depth: int, flip: bool) -> tuple[Image.Image, Image.Image]:
@@ -141,27 +140,6 @@ class Renderer:
 
 # --- many scenes --------------------------------------------------------------------------------------------------
 
-_renderer: Renderer | None = None  # of this worker process
-
-
-def _start(folder: Path, resolution: int) -> None:
-    global _renderer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; it ends the workers
-    Thread(target=_end_with_parent, daemon=True).start()
-    _renderer = Renderer(folder, resolution)
-
-
-def _end_with_parent() -> None:
-    """Wait for the parent: one that is killed cannot end its workers, and they would wait for work for ever."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def _draw(scenes: Sequence[Scene]) -> np.ndarray:
-    assert _renderer is not None
-    return _block_of(_renderer, scenes)
-
 
 def _block_of(renderer: Renderer, scenes: Sequence[Scene]) -> np.ndarray:
     return np.stack([renderer.draw(scene) for scene in scenes]).transpose(0, 3, 1, 2).copy()
@@ -174,23 +152,4 @@ def draw_all(
 
     Only a few blocks are under way at a time, so memory does not grow with the number of scenes.
     """
-    chunks = [scenes[at : at + chunk] for at in range(0, len(scenes), chunk)]
-    if workers <= 1 or len(chunks) <= 1:
-        renderer = Renderer(folder, resolution)
-        for part in chunks:
-            yield _block_of(renderer, part)
-        return
-    spawn = get_context("spawn")  # a fork would carry the parent's memory along
-    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start, initargs=(folder, resolution))
-    waiting: deque[Future[np.ndarray]] = deque()
-    try:
-        for part in chunks:
-            waiting.append(pool.submit(_draw, part))
-            if len(waiting) >= 4 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise DataError("a drawing process was ended from outside, perhaps for memory; use fewer --workers") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return in_processes(Renderer, (folder, resolution), _block_of, scenes, workers=workers, chunk=chunk)

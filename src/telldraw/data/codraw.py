@@ -10,9 +10,9 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from telldraw.errors import DataError
 from telldraw.text import DRAWER, TELLER, Vocabulary, normalise
 
 Protocol = Literal["published", "all"]
+Made = TypeVar("Made", "Conversation", "Finished")
 
 SPLITS = ("train", "val", "test")
 CHIT_CHAT = frozenset("hi done ok alright okay thanks bye hello".split())
@@ -48,6 +49,15 @@ class Conversation(NamedTuple):
     id: str  # the owner's, for example train_00001
     split: str
     turns: tuple[Turn, ...]
+
+
+class Finished(NamedTuple):
+    """One dialogue as a whole: all that the Teller said, and what it came to."""
+
+    id: str
+    split: str
+    told: tuple[str, ...]  # the Teller's messages as typed, without those that are only chit-chat
+    scene: Scene  # the last one that was recorded; never empty
 
 
 class Fault(NamedTuple):
@@ -120,26 +130,43 @@ def read(
 
     A dialogue with a fault is left out and told to `fault`; without `fault` the first one raises DataError.
     """
+    return _read(folder, partial(_conversation, protocol=protocol), limit, fault)
+
+
+def read_finished(
+    folder: Path, limit: int | None = None, fault: Callable[[Fault], None] | None = None
+) -> list[Finished]:
+    """Read what every dialogue came to, the last canvas; otherwise like `read`."""
+    return _read(folder, _finished, limit, fault)
+
+
+def _read(
+    folder: Path,
+    make: Callable[[str, Any, "_Missing"], Made],
+    limit: int | None,
+    fault: Callable[[Fault], None] | None,
+) -> list[Made]:
     file, pictures = find(folder)
     missing = _Missing(pictures)
     dialogues = load(file)
     ids = sorted(dialogues, key=lambda name: (name.rpartition("_")[2].zfill(8), name))[:limit]
-    conversations, worst = [], ""
+    found, worst = [], ""
     for name in ids:
         try:
-            conversations.append(_conversation(name, dialogues[name], protocol, missing))
+            found.append(make(name, dialogues[name], missing))
         except _Bad as bad:
             if fault is None:
                 raise DataError(f"{file}, dialogue {name}: {bad}") from None
             fault(Fault(name, f"{file.name}: {bad}"))
             worst = worst or f"{name}: {bad}"
-    if not conversations:
+    if not found:
         raise DataError(f"no dialogue of {file} can be used; the first, {worst}")
-    conversations.sort(key=lambda conversation: SPLITS.index(conversation.split))
-    return conversations
+    found.sort(key=lambda one: SPLITS.index(one.split))
+    return found
 
 
-def _conversation(name: str, record: Any, protocol: Protocol, missing: "_Missing") -> Conversation:
+def _rounds(name: str, record: Any) -> tuple[str, list[Any]]:
+    """The split of a dialogue and its rounds, at least one."""
     split = name.partition("_")[0]
     if split not in SPLITS:
         raise _Bad(f"its id names none of the splits {', '.join(SPLITS)}")
@@ -148,11 +175,26 @@ def _conversation(name: str, record: Any, protocol: Protocol, missing: "_Missing
         raise _Bad("it has no list of rounds (dialog)")
     if not rounds:
         raise _Bad("it is empty")
+    return split, rounds
+
+
+def _conversation(name: str, record: Any, missing: "_Missing", protocol: Protocol) -> Conversation:
+    split, rounds = _rounds(name, record)
     merge = merge_published if protocol == "published" else merge_all
     turns = tuple(merge([_round(entry, number, missing) for number, entry in enumerate(rounds, 1)]))
     if not turns:
         raise _Bad("nothing is drawn in it")
     return Conversation(name, split, turns)
+
+
+def _finished(name: str, record: Any, missing: "_Missing") -> Finished:
+    split, rounds = _rounds(name, record)
+    fields = [_fields(entry, number) for number, entry in enumerate(rounds, 1)]
+    last = next((number for number in range(len(fields), 0, -1) if fields[number - 1][2]), 0)
+    scene = _drawing(fields[last - 1][2], last, missing) if last else ()
+    if not in_drawing_order(scene):
+        raise _Bad("nothing is drawn in it")
+    return Finished(name, split, tuple(told.strip() for told, _, _ in fields if _message(told, TELLER)), scene)
 
 
 # --- turns --------------------------------------------------------------------------------------------------------
@@ -167,16 +209,24 @@ class Round(NamedTuple):
 
 
 def _round(entry: Any, number: int, missing: "_Missing") -> Round:
+    told, answered, drawn = _fields(entry, number)
+    teller, drawer = _message(told, TELLER), _message(answered, DRAWER)
+    said = " / ".join(([told.strip()] if teller else []) + ([f"[{answered.strip()}]"] if drawer else []))
+    return Round(teller + drawer, said, _drawing(drawn, number, missing) if drawn else None)
+
+
+def _fields(entry: Any, number: int) -> tuple[str, str, str]:
+    """What the Teller said, what the Drawer said, and the canvas, if any, as text."""
     try:
         told, answered, drawn = entry["msg_t"], entry["msg_d"], entry["abs_d"]
     except (KeyError, TypeError):
         raise _Bad(f"round {number} lacks msg_t, msg_d or abs_d") from None
     if not all(isinstance(text, str) for text in (told, answered, drawn)):
         raise _Bad(f"msg_t, msg_d and abs_d of round {number} are not all text")
-    teller, drawer = _message(told, TELLER), _message(answered, DRAWER)
-    said = " / ".join(([told.strip()] if teller else []) + ([f"[{answered.strip()}]"] if drawer else []))
-    if not drawn:
-        return Round(teller + drawer, said, None)
+    return told, answered, drawn
+
+
+def _drawing(drawn: str, number: int, missing: "_Missing") -> Scene:
     try:
         scene = _scene(drawn)
     except ValueError as error:
@@ -184,7 +234,7 @@ def _round(entry: Any, number: int, missing: "_Missing") -> Round:
     for clip in scene:
         if why := missing(clip.sprite):
             raise _Bad(f"round {number} needs the sprite {why}")
-    return Round(teller + drawer, said, scene)
+    return scene
 
 
 _scene = lru_cache(maxsize=8)(parse_scene)  # a round often repeats the canvas of the one before

@@ -15,8 +15,8 @@ from telldraw.data.prepared import open_prepared
 from telldraw.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-_EIGHT_BITS = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+EIGHT_BITS = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,9 @@ def _size(file: Path) -> tuple[int, int]:
     try:
         with Image.open(file) as image:
             mode, size = image.mode, (image.height, image.width)
-    except _UNREADABLE as error:
-        raise DataError(f"{file} is not a picture that can be read: {_reason(error)}") from None
-    if mode not in _EIGHT_BITS:
+    except UNREADABLE as error:
+        raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
+    if mode not in EIGHT_BITS:
         raise DataError(f"{file} has more than 8 bits a channel ({mode}); save it with 8")
     return size
 
@@ -178,9 +178,10 @@ def _pixels(file: Path) -> np.ndarray:
         with Image.open(file) as image:
             clear = image.convert("RGBA") if "transparency" in image.info else image  # Pillow asks for this detour
             return np.asarray(clear.convert("RGB")).transpose(2, 0, 1)
-    except _UNREADABLE as error:
-        raise DataError(f"{file} is not a picture that can be read: {_reason(error)}") from None
+    except UNREADABLE as error:
+        raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a picture cannot be read, in a few words."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()[:120]
