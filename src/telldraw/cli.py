@@ -30,6 +30,7 @@ COMMANDS = {
     "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
+    "explain": Command("telldraw.commands.explain", "explain an idea by figures and a picture: gan", "draw"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
 }
 
