@@ -95,9 +95,9 @@ class Lamps(nn.Module):
         return Detected((4 * images[:, 0].flatten(1)[:, :3]).sigmoid(), torch.zeros(len(images), 3, 2))
 
 
-def worked(expression: str, average: int = 3) -> Sums:
+def worked(expression: str, average: int = 3, keep_length: bool = False) -> Sums:
     judge = Judge("lamps", Lamps(), SCENES.classes, one_each=False)
-    return Sums(Boxes(), judge, parse(expression, judge.words), average=average, pool=1000)
+    return Sums(Boxes(), judge, parse(expression, judge.words), average=average, keep_length=keep_length, pool=1000)
 
 
 def test_where_pictures_are_linear_in_latents_a_sum_shows_what_it_should() -> None:
@@ -122,6 +122,13 @@ def test_terms_are_averages_of_pictures_that_are_surely_of_them(average: int) ->
     assert [len(part) for part in one.parts] == [average] * 3
     assert bool((one.parts[0][:, 0] > 0).all() and (one.parts[1][:, 0] < 0).all())
     torch.testing.assert_close(one.total, one.parts[0].mean(0) - one.parts[1].mean(0) + one.parts[2].mean(0))
+
+
+def test_averages_and_sums_may_keep_the_length_of_latents() -> None:
+    (one,) = worked("sun - no sun + no sun", 50, keep_length=True).sums(1)
+    assert one.total.norm().item() == pytest.approx(2)  # of 4 numbers
+    (plain,) = worked("sun - no sun + no sun", 50).sums(1)
+    assert plain.parts[0].mean(0).norm().item() < 1.5
 
 
 def test_around_is_within_a_quarter() -> None:

@@ -5,14 +5,18 @@ man, and noise of +-0.25 around the sum shows how far it carries. They looked at
 a detector that was trained on real pictures, chooses the pictures of each kind and looks at many.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from telldraw.commands.table import table
 from telldraw.errors import TelldrawError
+
+if TYPE_CHECKING:
+    from telldraw.commands.latent_sums import Rate
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Options:
     """Weights of a classifier or of a detector of what is drawn."""
     average: int = 3
     """Latents of each term that are averaged; theirs: 3."""
+    keep_length: bool = False
+    """Stretch averages and sums to the length of random latents; averages of many are short, and draw faintly."""
     repeats: int = 400
     """Sums that are measured, each of other latents."""
     pool: int = 4000
@@ -63,13 +69,19 @@ def run(argv: list[str]) -> None:
     terms = attributes.parse(options.expression, judge.words)
     wanted = attributes.target(terms, judge.classes, judge.one_each)
     found = Sums(
-        drawer, judge, terms, average=options.average, pool=options.pool, seed=options.seed, device=options.device
+        drawer,
+        judge,
+        terms,
+        average=options.average,
+        keep_length=options.keep_length,
+        pool=options.pool,
+        seed=options.seed,
+        device=options.device,
     )
     rates = found.rates(wanted, options.repeats)
     shown = attributes.say(wanted)
     print(f"{options.expression}  should show: {shown}")
-    rows = [(rate.of, f"{100 * rate.share:.1f} % +- {100 * rate.error:.1f}", f"{rate.pictures:,}") for rate in rates]
-    print(table((f"{shown}, says {judge.name}", "found in", "pictures"), rows))
+    print(_told(rates, wanted, judge.name))
     picture = sheet(found, options.scale, loaded.card.get("aspect", 1.0), shown, rates)
     save_picture(picture, options.out)
     print(options.out)
@@ -90,3 +102,21 @@ def _check(options: Options) -> None:
         if not low <= value <= high:
             raise TelldrawError(f"{flag} {value}: a whole number from {low} to {high} is needed")
     files.check_file(options.out, files.PICTURES, "--out")
+
+
+def _told(rates: "Sequence[Rate]", wanted: dict[str, bool], judge: str) -> str:
+    """The rates as a table, with a column for each attribute where there are several."""
+    from telldraw.commands.attributes import say
+
+    single = [(name, say({name: there})) for name, there in wanted.items()] if len(wanted) > 1 else []
+    heads = (f"found by {judge} in", say(wanted), *(word for _, word in single), "pictures")
+    rows = [
+        (
+            rate.of,
+            f"{100 * rate.share:.1f} % +- {100 * rate.error:.1f}",
+            *(f"{100 * rate.each[name]:.1f} %" for name, _ in single),
+            f"{rate.pictures:,}",
+        )
+        for rate in rates
+    ]
+    return table(heads, rows)

@@ -28,7 +28,7 @@ def sheet(found: "Sums", scale: int | None, aspect: float, target: str, rates: "
         drawn = [pixels.to_image(image).convert("RGB") for image in found.draw(z)]
         return [enlarge(image, scale or max(1, round(_WIDTH / image.width)), aspect) for image in drawn]
 
-    columns = [[*shown(part[:_SHOWN]), *shown(part.mean(0, keepdim=True))] for part in one.parts]
+    columns = [[*shown(part[:_SHOWN]), *shown(found.mean(part).unsqueeze(0))] for part in one.parts]
     result = grid(shown(around), 3)
     font: Any = ImageFont.load_default(size=15)
     signs: Any = ImageFont.load_default(size=30)
@@ -39,7 +39,8 @@ def sheet(found: "Sums", scale: int | None, aspect: float, target: str, rates: "
     said = [f"{rate.of}: {100 * rate.share:.0f} %" for rate in rates]
     across = _EDGE + len(columns) * (width + _SIGN) + _SIGN // 2 + result.width + _EDGE
     told = wrap(f"{target} is found in " + ",  ".join(said), font, across - 2 * _EDGE)
-    down = max(foot + height, top + result.height) + _GAP + _LINE * len(told) + _EDGE
+    bottom = max(foot + height, top + result.height)
+    down = bottom + _GAP + _LINE * len(told) + _EDGE
     paper = Image.new("RGB", (across, down), _PAPER)
     pen = ImageDraw.Draw(paper)
     left = _EDGE
@@ -55,6 +56,7 @@ def sheet(found: "Sums", scale: int | None, aspect: float, target: str, rates: "
         pen.text((middle, foot + height / 2), sign, _INK, signs, anchor="mm")
         left += width + _SIGN
     left += _SIGN // 2
+    top = bottom - result.height
     pen.text((left + result.width / 2, top - _LINE + 2), f"{target}?", _INK, font, anchor="ma")
     paper.paste(result, (left, top))
     side, high = (result.width - 2 * 4) // 3 + 4, (result.height - 2 * 4) // 3 + 4

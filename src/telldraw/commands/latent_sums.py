@@ -21,6 +21,7 @@ class Rate(NamedTuple):
     share: float
     error: float  # its standard error
     pictures: int
+    each: dict[str, float]  # attribute -> share of pictures that are right in it
 
 
 class Sum(NamedTuple):
@@ -40,12 +41,14 @@ class Sums:
         terms: Sequence[Term],
         *,
         average: int = 3,
+        keep_length: bool = False,
         pool: int = 4000,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
         """Draw and judge the pool. Raises TelldrawError when a kind of picture is too rare in it."""
-        self.drawer, self.judge, self.terms, self.average, self.device = drawer, judge, terms, average, device
+        self.drawer, self.judge, self.terms, self.device = drawer, judge, terms, device
+        self.average, self.keep_length = average, keep_length
         self.rng = torch.Generator().manual_seed(seed)
         self.pool = torch.randn(pool, drawer.noise_dim, generator=self.rng)
         self.scores = judge.learn(self.draw(self.pool))
@@ -66,9 +69,17 @@ class Sums:
             parts = [
                 self.pool[rows[torch.randperm(len(rows), generator=self.rng)[: self.average]]] for rows in self.members
             ]
-            signed = [term.sign * part.mean(0) for term, part in zip(self.terms, parts, strict=True)]
-            found.append(Sum(parts, torch.stack(signed).sum(0)))
+            signed = [term.sign * self.mean(part) for term, part in zip(self.terms, parts, strict=True)]
+            found.append(Sum(parts, self._kept(torch.stack(signed).sum(0))))
         return found
+
+    def mean(self, latents: Tensor) -> Tensor:
+        """[N, Z] -> [Z], their average, of the length asked for."""
+        return self._kept(latents.mean(0))
+
+    def _kept(self, latent: Tensor) -> Tensor:
+        """[Z] as it is or, with `keep_length`, as long as latents are."""
+        return latent * (len(latent) ** 0.5 / latent.norm().clamp(min=1e-9)) if self.keep_length else latent
 
     def around(self, total: Tensor, count: int) -> Tensor:
         """[count, Z]: `total` with uniform noise of +-AROUND each."""
@@ -83,9 +94,9 @@ class Sums:
         """How often `wanted` is found in sums, and in what they must be compared with."""
         sums = self.sums(repeats)
         total = torch.stack([each.total for each in sums])
-        last = torch.stack([each.parts[-1].mean(0) for each in sums])
+        last = torch.stack([self.mean(each.parts[-1]) for each in sums])
         # the same sums with pictures of any kind in place of those of the other terms: as long a way, but to nowhere
-        strayed = last + torch.stack([self._anything() for _ in sums])
+        strayed = torch.stack([self._kept(latent + self._anything()) for latent in last])
         rates = [
             self._rate("the sum", wanted, self.judge.scores(self.draw(total))),
             self._rate(f"the last term alone ({self.terms[-1].text})", wanted, self.judge.scores(self.draw(last))),
@@ -95,13 +106,11 @@ class Sums:
         return rates if len(self.terms) > 1 else [rates[0], rates[-1]]
 
     def _anything(self) -> Tensor:
-        parts = [
-            term.sign * self.pool[torch.randint(len(self.pool), (self.average,), generator=self.rng)].mean(0)
-            for term in self.terms[:-1]
-        ]
+        others = [torch.randint(len(self.pool), (self.average,), generator=self.rng) for _ in self.terms[:-1]]
+        parts = [term.sign * self.mean(self.pool[rows]) for term, rows in zip(self.terms, others, strict=False)]
         return torch.stack(parts).sum(0) if parts else torch.zeros_like(self.pool[0])
 
     def _rate(self, of: str, wanted: dict[str, bool], scores: Tensor) -> Rate:
-        held = self.judge.holds(wanted, scores).float()
-        share = held.mean().item()
-        return Rate(of, share, (share * (1 - share) / len(held)) ** 0.5, len(held))
+        share, count = self.judge.holds(wanted, scores).float().mean().item(), len(scores)
+        each = {name: self.judge.holds({name: there}, scores).float().mean().item() for name, there in wanted.items()}
+        return Rate(of, share, (share * (1 - share) / count) ** 0.5, count, each)
