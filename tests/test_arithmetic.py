@@ -138,7 +138,7 @@ def test_around_is_within_a_quarter() -> None:
 
 
 def test_what_is_too_rare_is_a_sentence() -> None:
-    with pytest.raises(TelldrawError, match=r"finds 'sun tree hot dog' in \d+ of 1,000 .* raise --pool"):
+    with pytest.raises(TelldrawError, match=r"surely finds 'sun tree hot dog' in \d+ of 1,000 .* raise --pool"):
         worked("sun tree hot dog - sun + sun", average=900)
 
 

@@ -22,8 +22,8 @@ from telldraw.protocols import Classifier, Detector
 if TYPE_CHECKING:
     from telldraw.weights import Loaded
 
-SURE = 2 / 3
-"""Scores from which a picture is an example of an attribute, or below 1 - this an example of its absence."""
+SURE, OUTER = 0.9, 2 / 3
+"""Above such scores a picture is an example of a class, or of what is measured; below 1 - these, of its absence."""
 _TOGETHER = 200
 _BORDER = 4  # pixels on each side that a judge of smaller pictures may leave out
 
@@ -119,10 +119,11 @@ class Judge:
         logits = self.system.classify(images)
         return logits.softmax(1) if self.one_each else logits.sigmoid()
 
-    def holds(self, wanted: dict[str, bool], scores: Tensor, bar: float = 0.5) -> Tensor:
-        """scores [N, A] -> bool [N]: whether all of `wanted` is as wanted, with scores beyond `bar` (1 - `bar`)."""
+    def holds(self, wanted: dict[str, bool], scores: Tensor, *, surely: bool = False) -> Tensor:
+        """scores [N, A] -> bool [N]: whether all of `wanted` is as wanted, beyond 1/2 or beyond doubt."""
         held = torch.ones(len(scores), dtype=torch.bool)
         for name, there in wanted.items():
+            bar = 0.5 if not surely else OUTER if name in self.measured else SURE
             column = scores[:, self.attributes.index(name)]
             held &= (column > bar) if there else (column < 1 - bar)
         return held

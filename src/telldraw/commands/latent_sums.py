@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from telldraw.commands.attributes import SURE, Judge, Term
+from telldraw.commands.attributes import Judge, Term
 from telldraw.commands.latents import pictures
 from telldraw.errors import TelldrawError
 
@@ -54,10 +54,10 @@ class Sums:
         self.scores = judge.learn(self.draw(self.pool))
         self.members: list[Tensor] = []
         for term in terms:
-            rows = judge.holds(term.wanted, self.scores, SURE).nonzero()[:, 0]
+            rows = judge.holds(term.wanted, self.scores, surely=True).nonzero()[:, 0]
             if len(rows) < average:
                 raise TelldrawError(
-                    f"{judge.name} finds {term.text!r} in {len(rows)} of {pool:,} random pictures, and "
+                    f"{judge.name} surely finds {term.text!r} in {len(rows)} of {pool:,} random pictures, and "
                     f"{average} are averaged; raise --pool, or add something less rare"
                 )
             self.members.append(rows)
