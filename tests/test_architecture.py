@@ -17,7 +17,7 @@ ARROWS: dict[str, set[str]] = {
     "cli": {"commands", "errors"},
     "commands": {
         *("data", "training", "metrics", "drawing", "studio"),
-        *("systems", "weights", "protocols", "batches", "text", "pixels", "errors"),
+        *("systems", "objectives", "weights", "protocols", "batches", "text", "pixels", "errors"),
     },
     # the five that never import one another, but for studio -> drawing; of systems they see the table alone
     "data": {"batches", "text", "pixels", "errors"},

@@ -28,8 +28,11 @@ COMMANDS = {
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "studio": Command("telldraw.commands.studio", "draw in a browser; an HTTP API for other programs", "draw"),
     "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),
+    "interpolate": Command("telldraw.commands.interpolate", "walk between latents, or between labels", "draw"),
+    "arithmetic": Command("telldraw.commands.arithmetic", "add and subtract latents, and measure it", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
+    "explain": Command("telldraw.commands.explain", "explain an idea by figures and a picture: gan", "draw"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
 }
 
@@ -90,7 +93,7 @@ def help_text() -> str:
     lines = ["usage: telldraw COMMAND ...", "", "Pictures, drawn and changed by what you tell.", ""]
     for group, title in _GROUPS.items():
         members = {name: command for name, command in COMMANDS.items() if command.group == group}
-        lines += [f"{title}:", *(f"  {name:10}{command.summary}" for name, command in members.items()), ""]
+        lines += [f"{title}:", *(f"  {name:12}{command.summary}" for name, command in members.items()), ""]
     return "\n".join(
         [*lines, _EXAMPLES, "`telldraw COMMAND --help` explains a command; `telldraw --version` names this one."]
     )

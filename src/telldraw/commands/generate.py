@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from telldraw.errors import TelldrawError, WeightsError
+from telldraw.errors import TelldrawError
 
 if TYPE_CHECKING:
     from telldraw.weights import Loaded
@@ -51,6 +51,7 @@ def run(argv: list[str]) -> None:
     options = tyro.cli(Options, args=argv, prog="telldraw generate")
     _check(options)
     from telldraw import pixels
+    from telldraw.commands.latents import load
     from telldraw.drawing.files import written
     from telldraw.drawing.sheet import enlarge, grid, side_by_side
 
@@ -88,25 +89,6 @@ def _check(options: Options) -> None:
         files.check_folder(options.folder, "--folder")
     else:
         files.check_file(options.out or Path("generated.png"), files.PICTURES, "--out")
-
-
-def load(given: str, device: str) -> "Loaded":
-    """The weights named, which must be of a system that generates. Raises TelldrawError."""
-    import torch
-
-    from telldraw import weights
-    from telldraw.protocols import Generative
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
-    folder = weights.find(given)
-    loaded = weights.load(folder, device)
-    if not isinstance(loaded.system, Generative):
-        hint = "; it draws what it is told: telldraw draw" if hasattr(loaded.system, "turn") else ""
-        raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not generate pictures{hint}")
-    return loaded
 
 
 def images(loaded: "Loaded", options: Options) -> Any:

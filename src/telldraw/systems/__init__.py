@@ -33,6 +33,12 @@ SYSTEMS = {
         "El-Nouby et al., ICCV 2019 (arXiv:1811.09845)",
         ("Detector",),
     ),
+    "dcgan": Entry(
+        "Draws pictures from noise by convolutions alone, with any adversarial objective",
+        "Radford et al., ICLR 2016 (arXiv:1511.06434)",
+        ("Generative",),
+        batch="Pictures",
+    ),
     "classifier": Entry(
         "Says what a picture shows, to score what others generate",
         "LeCun et al., Proc. IEEE 1998; batch norm and residuals as usual since",
