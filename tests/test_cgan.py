@@ -176,9 +176,9 @@ def test_both_objectives_of_the_generator_raise_what_the_discriminator_thinks_of
     config = replace(OF_USE, saturating=saturating)
     system, update = trained(config, 0)
     noise, label = torch.randn(64, 5), labels(torch.arange(64) % 3, config)
-    before = system.judge(system.generate(noise, label), label).mean()
+    before = system.judge(system.generate(noise, label), label).mean().item()
     system._improve_generator(system.generator(system._latent(noise), label), label, update)
-    assert float(system.judge(system.generate(noise, label), label).mean()) > float(before)
+    assert system.judge(system.generate(noise, label), label).mean().item() > before
 
 
 def test_another_label_is_never_the_right_one_and_each_other_one_comes_up() -> None:
