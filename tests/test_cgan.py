@@ -17,6 +17,7 @@ from telldraw.training.update import Update
 
 SMALL_PAPER = replace(
     PRESETS["paper"],
+    marginal_bias=False,
     resolution=4,
     num_classes=3,
     noise_dim=5,
@@ -101,6 +102,42 @@ def test_weights_begin_as_their_preset_says() -> None:
         for layer in player.modules():
             if isinstance(layer, nn.Linear):
                 assert 0.9 * reach < float(layer.weight.detach().abs().max()) <= reach and not layer.bias.any()
+
+
+def test_the_first_pictures_of_the_papers_network_are_as_bright_as_the_data() -> None:
+    config = replace(PRESETS["paper"], rate=1e-9)
+    image = torch.full((50, 1, 28, 28), -1.0)
+    image[:, :, 10:18, 10:18] = 0.5
+    torch.manual_seed(0)
+    system = System(config).train()
+    update = Update(system.optimizers())
+    system.training_step(Pictures(image, labels(torch.arange(50) % 10, config)), update)
+    with torch.no_grad():
+        drawn = system.eval().generate(torch.randn(40, 100), labels(torch.arange(40) % 10, config)).mean(0)
+    torch.testing.assert_close(drawn, image[0].clamp(2 * cgan.DARKEST - 1), atol=0.05, rtol=0)
+    first = system.state_dict()["generator.pixels.bias"].clone()
+    update.step = 1
+    system.training_step(Pictures(-image, labels(torch.arange(50) % 10, config)), update)
+    torch.testing.assert_close(system.state_dict()["generator.pixels.bias"], first)  # once, not again
+
+
+def test_dropout_is_in_training_alone_and_where_it_is_asked_for() -> None:
+    config = replace(SMALL_PAPER, start="torch", generator_dropout=0.0, discriminator_dropout=0.0, input_dropout=0.5)
+    system, given = System(config), batch(config)
+
+    def twice() -> tuple[bool, bool]:
+        """Whether D, and G, give the same answer twice."""
+        noise = torch.zeros(12, 5)
+        judged = torch.equal(system.judge(given.image, given.label), system.judge(given.image, given.label))
+        return judged, torch.equal(system.generate(noise, given.label), system.generate(noise, given.label))
+
+    assert twice() == (False, True)  # the pixels alone
+    system.eval()
+    assert twice() == (True, True)
+    system = System(replace(config, input_dropout=0.0, generator_dropout=0.5))
+    assert twice() == (True, False)
+    system = System(replace(config, input_dropout=0.0, discriminator_dropout=0.5))
+    assert twice() == (False, True)
 
 
 @pytest.mark.parametrize("preset", SMALL)
@@ -265,6 +302,7 @@ def test_a_wrong_label_needs_one_class_a_picture() -> None:
         ({"resolution": 0}, "--config.resolution 0"),
         ({"wrong_weight": 1.0}, "--config.wrong-weight 1.0"),
         ({"network": "paper"}, "three widths of G"),
+        ({"marginal_bias": True}, "--config.marginal-bias: only"),
         ({"generator_widths": ()}, "positive numbers"),
     ],
 )

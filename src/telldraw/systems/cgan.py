@@ -43,6 +43,8 @@ from telldraw.protocols import Recipe, Update
 
 SLOPE = 0.2
 """Of LeakyReLU."""
+DARKEST = 1e-3
+"""Means of pixels are taken as at least this, and at most 1 less this, so that they have a logit to begin at."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,12 @@ class Config:
     """paper: dropout after G's hidden layers in training (0.5)."""
     discriminator_dropout: float = 0.4
     """Dropout in D in training: paper after all hidden layers (0.5), modern in all but the first."""
-    start: Literal["torch", "normal", "uniform"] = "torch"
+    input_dropout: float = 0.0
+    """paper: dropout of D's pixels in training (the experiment before it had 0.2)."""
+    start: Literal["torch", "normal", "uniform", "kaiming"] = "torch"
     """Weights of linear layers at the start: PyTorch's; N(0, 0.02); or, as the paper, uniform in +-0.05 and +-0.005."""
+    marginal_bias: bool = False
+    """paper: begin the biases of G's pixels at the logits of their means in the first batch."""
     saturating: bool = False
     """Whether G descends log(1 - D(G)) as Eq. 2 has it; else it ascends log D(G)."""
     halved: bool = False
@@ -108,6 +114,8 @@ class Config:
                 raise TrainingError(f"--config.{flag} {value}: at least 1 is needed")
         if self.channels not in (1, 3):
             raise TrainingError(f"--config.channels {self.channels}: 1 (grey) or 3 (colour) is needed")
+        if self.marginal_bias and self.network != "paper":
+            raise TrainingError("--config.marginal-bias: only --config.network paper has pixels with a sigmoid")
         if not 0 <= self.wrong_weight < 1:
             raise TrainingError(f"--config.wrong-weight {self.wrong_weight}: from 0 to less than 1 is needed")
         if self.wrong_weight and self.num_classes < 2:
@@ -134,6 +142,7 @@ PRESETS = {
         generator_dropout=0.5,
         discriminator_dropout=0.5,
         start="uniform",
+        marginal_bias=True,
         halved=True,
         order="generator",
         optimizer="sgd",
@@ -196,11 +205,12 @@ class PaperDiscriminator(nn.Module):
         self.label = Maxout(config.num_classes, of_label, label_pieces)
         self.joint = Maxout(of_image + of_label, joint, joint_pieces)
         self.logit = nn.Linear(joint, 1)
+        self.input_dropout = nn.Dropout(config.input_dropout)
         self.dropout = nn.Dropout(config.discriminator_dropout)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """x [N, pixels] in [-1, 1], which the paper's network sees in [0, 1], y [N, K] -> [N]."""
-        hidden = torch.cat([self.image((x + 1) / 2), self.label(y)], 1)
+        hidden = torch.cat([self.image(self.input_dropout((x + 1) / 2)), self.label(y)], 1)
         return self.logit(self.dropout(self.joint(self.dropout(hidden)))).squeeze(1)
 
 
@@ -290,6 +300,8 @@ class System(nn.Module):
         if config.optimizer == "sgd":
             self._schedule(update)
         x = batch.image.flatten(1)
+        if config.marginal_bias and update.step == 0:
+            self._begin_at(x)
         drawn = self.generator(self._latent(torch.randn(len(x), config.noise_dim, device=x.device)), y)
         if config.order == "generator":
             self._improve_generator(drawn, y, update)
@@ -305,6 +317,12 @@ class System(nn.Module):
             )
 
     # Parts of a training step
+
+    def _begin_at(self, x: Tensor) -> None:
+        """Make G's first pictures as bright, pixel by pixel, as x [N, pixels] is on average."""
+        assert isinstance(self.generator, PaperGenerator)
+        with torch.no_grad():
+            self.generator.pixels.bias.copy_((x.mean(0) / 2 + 0.5).logit(DARKEST))
 
     def _improve_discriminator(self, x: Tensor, drawn: Tensor, y: Tensor, update: Update) -> None:
         config = self.config
@@ -372,6 +390,9 @@ def _start(player: nn.Module, kind: str, reach: float) -> None:
     for module in player.modules():
         if kind == "normal" and isinstance(module, nn.Linear | nn.BatchNorm1d):
             nn.init.normal_(module.weight, 1.0 if isinstance(module, nn.BatchNorm1d) else 0.0, 0.02)
+            nn.init.zeros_(module.bias)
+        elif kind == "kaiming" and isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)
         elif kind == "uniform" and isinstance(module, nn.Linear):
             nn.init.uniform_(module.weight, -reach, reach)
