@@ -48,6 +48,8 @@ class Job:
     """The flags of `telldraw evaluate`."""
     sheets: dict[str, Image.Image] = field(default_factory=dict)
     """Pictures for the report's folder, by file name without ending."""
+    tables: dict[str, list[list[str]]] = field(default_factory=dict)
+    """Rows under a heading for the report, the first row being the heads of the columns."""
 
     @property
     def rows(self) -> range:
@@ -129,7 +131,14 @@ def classification(job: Job) -> dict[str, Figure]:
     return {"accuracy": Figure(share, f"share of {len(rows):,} true pictures named rightly", error)}
 
 
-MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification}
+def generation(job: Job) -> dict[str, Figure]:
+    """Whether labels are obeyed, how varied and how likely what is generated is."""
+    from telldraw.commands.generation import generation
+
+    return generation(job)
+
+
+MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification, "Generative": generation}
 """Capability -> its figures."""
 
 
@@ -147,6 +156,7 @@ def _report(job: Job, argv: list[str], figures: dict[str, Figure]) -> dict[str, 
         "seed": options.seed,
         "device": f"{options.device}, {platform.machine()}, {torch.get_num_threads()} threads",
         "figures": {name: figure._asdict() for name, figure in figures.items()},
+        "tables": job.tables,
     }
 
 
@@ -163,6 +173,9 @@ def rows_of(report: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _write(report: dict[str, Any], sheets: dict[str, Image.Image], out: Path) -> None:
     lines = ["# " + str(report["weights"]["name"]), "", "| figure | value | what it is |", "| --- | --- | --- |"]
     lines += [f"| {' | '.join(row)} |" for row in rows_of(report)]
+    for heading, (heads, *rows) in report["tables"].items():
+        lines += ["", f"{heading}:", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", f"`{report['command']}`", "", f"{report['date']}, {report['device']}, torch {report['torch']}", ""]
     lines += [f"![{name}]({name}.png)" for name in sheets]
     try:

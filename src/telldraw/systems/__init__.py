@@ -45,6 +45,12 @@ SYSTEMS = {
         ("Classifier",),
         batch="Pictures",
     ),
+    "cgan": Entry(
+        "Draws a picture of the class it is told, at once",
+        "Mirza & Osindero 2014 (arXiv:1411.1784)",
+        ("Generative",),
+        batch="Pictures",
+    ),
 }
 
 
