@@ -28,6 +28,8 @@ COMMANDS = {
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "studio": Command("telldraw.commands.studio", "draw in a browser; an HTTP API for other programs", "draw"),
     "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),
+    "edit": Command("telldraw.commands.edit", "change a picture by the numbers of its code", "draw"),
+    "reconstruct": Command("telldraw.commands.reconstruct", "encode pictures and decode them again", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
@@ -90,7 +92,7 @@ def help_text() -> str:
     lines = ["usage: telldraw COMMAND ...", "", "Pictures, drawn and changed by what you tell.", ""]
     for group, title in _GROUPS.items():
         members = {name: command for name, command in COMMANDS.items() if command.group == group}
-        lines += [f"{title}:", *(f"  {name:10}{command.summary}" for name, command in members.items()), ""]
+        lines += [f"{title}:", *(f"  {name:12}{command.summary}" for name, command in members.items()), ""]
     return "\n".join(
         [*lines, _EXAMPLES, "`telldraw COMMAND --help` explains a command; `telldraw --version` names this one."]
     )

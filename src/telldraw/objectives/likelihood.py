@@ -36,11 +36,3 @@ def floored_variance(raw: Tensor, floor: float) -> Tensor:
     shrinks, and the gradients of its mean, which are divided by the variance, with it.
     """
     return floor + F.softplus(raw)
-
-
-def importance_weighted_bound(log_weights: Tensor) -> Tensor:
-    """log 1/K sum_k w_k of log w [K, N] -> [N] nats: Burda et al. 2016, Eq. 8.
-
-    With w = p(x, z) / q(z | x) and z ~ q(z | x) its mean is at most log p(x), grows with K, and is the ELBO at K = 1.
-    """
-    return log_weights.logsumexp(0) - math.log(len(log_weights))
