@@ -1,6 +1,7 @@
 """`telldraw edit`, `telldraw reconstruct` and `telldraw generate --grid`, through the command line."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,9 +53,15 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
 
 
 def codes(run: str, image: np.ndarray) -> torch.Tensor:
-    system = weights.load(weights.find(run)).system
+    system: Any = weights.load(weights.find(run)).system
     with torch.no_grad():
         return system.encode(pixels.to_float(torch.from_numpy(image.copy())).view(1, 1, 28, 28))
+
+
+def decoded(run: str, code: torch.Tensor) -> np.ndarray:
+    system: Any = weights.load(weights.find(run)).system
+    with torch.no_grad():
+        return pixels.to_arrays(system.decode(code))[0, ..., 0]
 
 
 def test_an_edit_is_the_changed_code_decoded(
@@ -66,8 +73,7 @@ def test_an_edit_is_the_changed_code_decoded(
     assert f"1: {float(code[0, 1]):.2f} to 2.50, 2: {float(code[0, 2]):.2f} to {float(code[0, 2]) - 1.5:.2f}" in out
     code[0, 1] = 2.5
     code[0, 2] -= 1.5
-    with torch.no_grad():
-        expected = pixels.to_arrays(weights.load(weights.find(runs["three"])).system.decode(code))[0, ..., 0]
+    expected = decoded(runs["three"], code)
     with Image.open("alone.png") as alone, Image.open("edited.png") as sheet:
         assert np.array_equal(np.asarray(alone), expected)
         assert sheet.width > 3 * 190
@@ -227,9 +233,7 @@ def test_a_grid_shows_the_plane_of_a_code_of_two_numbers(
     with Image.open("plane.png") as sheet:
         assert sheet.size == (5 * 32 - 4, 5 * 32 - 4)
         shown = np.asarray(sheet.convert("L"))
-    with torch.no_grad():
-        corner = weights.load(weights.find(runs["two"])).system.decode(plane(5)[:1])
-    assert np.array_equal(shown[:28, :28], pixels.to_arrays(corner)[0, ..., 0])
+    assert np.array_equal(shown[:28, :28], decoded(runs["two"], plane(5)[:1]))
     err = said(capsys, "generate", runs["three"], "--grid", "5", code=2)
     assert "--grid 5: " in err and "draws from 3 numbers; two numbers make a plane" in err
     assert "--grid 99: a whole number from 1 to 32" in said(capsys, "generate", runs["two"], "--grid", "99", code=2)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,12 +29,12 @@ def batch(count: int = 16, *, channels: int = 1, seed: int = 0) -> Pictures:
     return Pictures(torch.rand(count, channels, 8, 8, generator=rng) * 2 - 1, torch.zeros(count, 0))
 
 
-def built(**changes: object) -> vae.System:
+def built(**changes: Any) -> Any:
     torch.manual_seed(0)
     return vae.System(replace(TINY, **changes))
 
 
-def trained(system: vae.System, data: Pictures, steps: int) -> Update:
+def trained(system: Any, data: Pictures, steps: int) -> Update:
     torch.manual_seed(1)
     update = Update(system.optimizers())
     for _ in range(steps):
@@ -164,7 +165,7 @@ class Fixed(nn.Module):
         return mean, (self.wider / precision).log().expand_as(mean)
 
 
-def linear_gaussian(wider: float) -> tuple[vae.System, Tensor, Tensor]:
+def linear_gaussian(wider: float) -> tuple[Any, Tensor, Tensor]:
     """p(x | z) = N(W z + b, 0.01 I) with one z: then p(x) = N(b, W W' + 0.01 I). -> system, pictures, log p(x)."""
     weight, bias = torch.tensor([[0.03], [-0.02], [0.04], [0.01]]), torch.tensor([0.5, 0.4, 0.6, 0.5])
     config = replace(TINY, resolution=2, latents=1, decoder="gaussian", variance="fixed", fixed_variance=0.01)
@@ -317,7 +318,7 @@ def test_sizes_of_the_published_example() -> None:
         ({"beta": -1.0}, "--config.beta -1.0: at least 0"),
     ],
 )
-def test_settings_that_make_no_sense_are_named(changes: dict[str, object], sentence: str) -> None:
+def test_settings_that_make_no_sense_are_named(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         replace(TINY, **changes)
 
