@@ -1,5 +1,6 @@
 """`telldraw edit`, `telldraw reconstruct` and `telldraw generate --grid`, through the command line."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from pictures_like import make_pictures
-from telldraw import pixels, weights
+from telldraw import pixels, systems, weights
 from telldraw.cli import main
 from telldraw.commands.picture_sheets import plane
 from telldraw.data.collection import Collection
@@ -148,6 +149,18 @@ def test_what_cannot_be_edited_gets_one_sentence(
     Image.new("RGB", (28, 28), (200, 0, 0)).save("red.png")
     err = said(capsys, "edit", runs["three"], *words, code=2)
     assert sentence.replace("three", weights.load(weights.find(runs["three"])).name) in err and err.count("\n") == 1
+
+
+def test_weights_of_colour_pictures_take_colour_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vae = systems.load("vae")
+    system = vae.System(replace(vae.PRESETS["tiny"], resolution=28, channels=3))
+    weights.save(here / "colour", system, None, {"system": "vae", "name": "colour", "resolution": 28, "channels": 3})
+    err = said(capsys, "edit", "colour", "bar.png", code=2)
+    assert err == "telldraw: bar.png is in grey, colour takes pictures in colour\n"
+    Image.new("RGBA", (28, 28), (200, 0, 0, 255)).save("red.png")
+    assert "code: 0=" in said(capsys, "edit", "colour", "red.png", "--only", "alone.png")
+    with Image.open("alone.png") as alone:
+        assert (alone.mode, alone.size) == ("RGB", (28, 28))
 
 
 def test_pictures_of_a_data_set_are_checked_too(
