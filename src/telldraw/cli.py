@@ -30,6 +30,8 @@ COMMANDS = {
     "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),
     "interpolate": Command("telldraw.commands.interpolate", "walk between latents, or between labels", "draw"),
     "arithmetic": Command("telldraw.commands.arithmetic", "add and subtract latents, and measure it", "draw"),
+    "edit": Command("telldraw.commands.edit", "change a picture by the numbers of its code", "draw"),
+    "reconstruct": Command("telldraw.commands.reconstruct", "encode pictures and decode them again", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "explain": Command("telldraw.commands.explain", "explain an idea by figures and a picture: gan", "draw"),

@@ -168,3 +168,30 @@ class Density(Protocol):
     def log_likelihood(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in [-1, 1] -> [N] nats, exact or a lower bound: the system says which."""
         ...
+
+
+@runtime_checkable
+class Latent(Protocol):
+    """An autoencoder whose code is a list of numbers, each N(0, 1) before a picture is seen; so they can be set."""
+
+    latent_dim: int
+    """How many numbers: the code is [N, latent_dim]."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> code [N, latent_dim]."""
+        ...
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Make of a code [N, latent_dim] pictures [N, C, H, W] in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class ImportanceWeighted(Protocol):
+    """A system with an encoder q(z | x) to draw codes from: its bound of log p(x) gets tighter, the more are drawn."""
+
+    latent_dim: int
+
+    def log_weights(self, images: Tensor, noise: Tensor) -> Tensor:
+        """images [N, C, H, W], noise [K, N, latent_dim] ~ N(0, 1) -> [K, N], log p(x, z) / q(z | x) in nats."""
+        ...

@@ -45,6 +45,8 @@ class Options:
     classifier: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
     """Who judges generated pictures with a class: a run or weights of the system `classifier`. By default the one at
     hand for this data set."""
+    importance: int = 64
+    """Codes drawn for each picture, for the importance-weighted bound of its likelihood; 0: leave that bound out."""
     seed: int = 0
     """Seed of the noise of every turn."""
     lpips: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
@@ -70,13 +72,14 @@ class Options:
 def run(argv: list[str]) -> None:
     """Do what the words after `telldraw evaluate` say. Raises TelldrawError with a sentence for the user."""
     options = tyro.cli(Options, args=argv, prog="telldraw evaluate")
-    for flag, value in (
-        ("--batch-size", options.batch_size),
-        ("--limit", options.limit),
-        ("--samples", options.samples),
+    for flag, value, least in (
+        ("--batch-size", options.batch_size, 1),
+        ("--limit", options.limit, 1),
+        ("--samples", options.samples, 1),
+        ("--importance", options.importance, 0),
     ):
-        if value is not None and value < 1:
-            raise TelldrawError(f"{flag} {value}: at least 1 is needed")
+        if value is not None and value < least:
+            raise TelldrawError(f"{flag} {value}: at least {least} is needed")
     from telldraw.commands import detection, distribution, picture_evaluation  # here and below: see the first lines
     from telldraw.weights import find, note
 

@@ -32,6 +32,9 @@ class Options:
     Without it, each class in turn."""
     n: int = 16
     """How many pictures."""
+    grid: int | None = None
+    """Of weights that draw from two numbers: GRID x GRID pictures at places that share N(0, 1) evenly, the first number
+    growing to the right and the second upwards. Replaces --n and --seed."""
     seed: int = 0
     """Another seed gives other pictures."""
     columns: int | None = None
@@ -65,7 +68,8 @@ def run(argv: list[str]) -> None:
         return
     scale = options.scale or max(1, round(_WIDTH / pictures[0].width))
     shown = [enlarge(picture.convert("RGB"), scale, loaded.card.get("aspect", 1.0)) for picture in pictures]
-    sheet = side_by_side(shown) if options.columns is None else grid(shown, min(options.columns, len(shown)))
+    columns = options.columns or options.grid
+    sheet = side_by_side(shown) if columns is None else grid(shown, min(columns, len(shown)))
     out = options.out or Path("generated.png")
     with written(out) as stream:
         sheet.save(stream, format={".jpg": "JPEG", ".webp": "WEBP"}.get(out.suffix.lower(), "PNG"))
@@ -80,9 +84,11 @@ def _check(options: Options) -> None:
     check_seed(options.seed)
     if not 1 <= options.n <= _MOST:
         raise TelldrawError(f"--n {options.n}: 1 to {_MOST:,} pictures can be made at once")
-    for flag, value in (("--columns", options.columns), ("--scale", options.scale)):
+    for flag, value in (("--columns", options.columns), ("--scale", options.scale), ("--grid", options.grid)):
         if value is not None and not 1 <= value <= 32:
             raise TelldrawError(f"{flag} {value}: a whole number from 1 to 32 is needed")
+    if options.grid is not None and options.label is not None:
+        raise TelldrawError(f"--grid {options.grid} shows pictures without a label; drop --label")
     if options.folder is not None and options.out is not None:
         raise TelldrawError("--out is one sheet, --folder a file for each picture: give one of them")
     if options.folder is not None:
@@ -95,23 +101,30 @@ def images(loaded: "Loaded", options: Options) -> Any:
     """The pictures asked for, float [n, C, H, W] in [-1, 1]."""
     import torch
 
-    from telldraw.commands.picture_sheets import check_label, noises, one_hot
+    from telldraw.commands.picture_sheets import check_label, noises, one_hot, plane
 
     system: Any = loaded.system
     classes = loaded.card.get("classes", [])
     chosen = check_label(system, options.label, classes)
     if len(chosen) > 1 and not loaded.card.get("many"):
         raise TelldrawError(f"--label {options.label}: these pictures show one class each; name one")
+    if options.grid is not None and (system.noise_dim != 2 or system.label_dim):
+        has = f"{system.noise_dim:,} numbers" + (" and a label" if system.label_dim else "")
+        raise TelldrawError(f"--grid {options.grid}: {loaded.name} draws from {has}; two numbers make a plane")
+    count = options.n if options.grid is None else options.grid**2
     label = None
     if system.label_dim and chosen:
         label = one_hot(chosen, system.label_dim, options.device).sum(0, keepdim=True).expand(options.n, -1)
     elif system.label_dim:
         turns = [number % system.label_dim for number in range(options.n)]
         label = one_hot(turns, system.label_dim, options.device)
-    z = noises(options.seed, options.n, system.noise_dim, options.device)
+    if options.grid is None:
+        z = noises(options.seed, count, system.noise_dim, options.device)
+    else:
+        z = plane(options.grid, options.device)
     with torch.inference_mode():
         parts = [
             system.generate(z[at : at + _TOGETHER], None if label is None else label[at : at + _TOGETHER]).cpu()
-            for at in range(0, options.n, _TOGETHER)
+            for at in range(0, count, _TOGETHER)
         ]
     return torch.cat(parts)

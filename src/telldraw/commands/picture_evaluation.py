@@ -138,7 +138,63 @@ def generation(job: Job) -> dict[str, Figure]:
     return generation(job)
 
 
-MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification, "Generative": generation}
+def density(job: Job) -> dict[str, Figure]:
+    """How likely the system finds the pictures: minus log-likelihood, in nats and in bits per dimension."""
+    from telldraw.metrics.likelihood import bounds, likelihood
+    from telldraw.protocols import ImportanceWeighted
+
+    system: Any = job.loaded.system
+    rows, options = job.rows, job.options
+    settings: dict[str, Any] = {
+        "seed": options.seed,
+        "device": options.device,
+        "stochastic": getattr(system.config, "binarise", "none") == "stochastic",
+    }
+    codes = options.importance
+    with progress("likelihood", len(rows)) as tell:
+        if codes and isinstance(system, ImportanceWeighted):
+            found = bounds(system, job.collection.images, rows, codes=codes, progress=tell, **settings)
+            named = {"": ("minus the ELBO", found.elbo)}
+            named[f"_importance_{codes}"] = f"minus the bound from {codes} codes a picture", found.importance
+        else:
+            exact = likelihood(system, job.collection.images, rows, progress=tell, **settings)
+            named = {"": ("minus log p(x)", exact)}
+    figures: dict[str, Figure] = {}
+    of = f"mean of {len(rows):,} pictures; {getattr(system, 'likelihood_is', 'as the system says')}"
+    for ending, (what, each) in named.items():
+        figures[f"nll_nats{ending}"] = Figure(each.nats, f"{what} in nats, {of}", each.error)
+        figures[f"nll_bits{ending}"] = Figure(each.bits, f"the same in bits for each of {each.dimensions:,} dimensions")
+    return figures
+
+
+def reconstruction(job: Job) -> dict[str, Figure]:
+    """How near pictures come to themselves after encoding and decoding, and a sheet of them."""
+    from telldraw.commands import picture_sheets
+    from telldraw.drawing.sheet import contact_sheet
+    from telldraw.metrics.reconstruction import reconstructed
+
+    system: Any = job.loaded.system
+    rows, known, device = job.rows, job.collection, job.options.device
+    with progress("reconstructed", len(rows)) as tell:
+        found = reconstructed(system, known.images, rows, device=device, progress=tell)
+    page = picture_sheets.reconstructions(system, known, rows, device=device)
+    job.sheets["reconstructions"] = contact_sheet(page)
+    return {
+        f"reconstruction_{name}": Figure(
+            values.mean().item(),
+            f"{what}, mean of {len(rows):,} pictures",
+            values.std().item() / len(rows) ** 0.5 if len(rows) > 1 else None,
+        )
+        for name, what, values in found
+    }
+
+
+MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
+    "Classifier": classification,
+    "Density": density,
+    "Autoencoder": reconstruction,
+    "Generative": generation,
+}
 """Capability -> its figures."""
 
 

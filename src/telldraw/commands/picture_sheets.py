@@ -64,8 +64,14 @@ def reconstructions(
     chosen = list(rows)[: COLUMNS * ROWS // 2]
     true = pixels.to_float(torch.from_numpy(collection.images[chosen]))
     again = system.decode(system.encode(true.to(device))).cpu()
-    pairs = [half[at : at + COLUMNS] for at in range(0, len(chosen), COLUMNS) for half in (true, again)]
-    return [Strip("true, and reconstructed below", [Frame(_grid(torch.cat(pairs), collection), "", "")])]
+    columns = min(COLUMNS, len(chosen))
+    rows_of_each = -(-len(chosen) // columns)
+    rest = torch.ones(
+        columns * rows_of_each - len(chosen), *true.shape[1:]
+    )  # white, so that pairs stay above each other
+    pairs = torch.stack([torch.cat([half, rest]).unflatten(0, (rows_of_each, columns)) for half in (true, again)], 1)
+    sheet = _grid(pairs.flatten(0, 2), collection, columns)
+    return [Strip("true, and reconstructed below", [Frame(sheet, "", "")])]
 
 
 @torch.inference_mode()
@@ -93,6 +99,16 @@ def mistakes(
     return [Strip(f"{len(found):,} of {len(chosen):,} taken for something else, the surest first", frames)]
 
 
+def plane(side: int, device: torch.device | str = "cpu") -> Tensor:
+    """Codes of two numbers at side x side places that share N(0, I) evenly, [side^2, 2]: Kingma & Welling 2014, App. A.
+
+    By rows from the top: the first number grows to the right, the second upwards.
+    """
+    points = torch.special.ndtri((torch.arange(side, dtype=torch.float64, device=device) + 0.5) / side).float()
+    second, first = torch.meshgrid(points.flip(0), points, indexing="ij")
+    return torch.stack([first, second], -1).flatten(0, 1)
+
+
 def check_label(system: "Generative", label: str | None, classes: Sequence[str]) -> list[int]:
     """The numbers of the classes named in `label` ("3", or "tree, sun"). Raises TelldrawError naming what there is."""
     if label is None:
@@ -108,9 +124,9 @@ def check_label(system: "Generative", label: str | None, classes: Sequence[str])
     return found
 
 
-def _grid(images: Tensor, collection: "Collection") -> Image.Image:
+def _grid(images: Tensor, collection: "Collection", columns: int = COLUMNS) -> Image.Image:
     frames = [_enlarged(pixels.to_image(image), collection) for image in images]
-    return grid(frames, COLUMNS)
+    return grid(frames, columns)
 
 
 def _enlarged(image: Image.Image, collection: "Collection") -> Image.Image:

@@ -30,6 +30,7 @@ METRICS: dict[str, Entry] = {
     ),
     "ssim": Entry("Structural similarity to the true next picture", "", True, "Wang et al., IEEE TIP 2004"),
     "l1": Entry("Mean absolute error, as a share of the range of a pixel", "", False, "mean of |drawn - true| / 255"),
+    "mse": Entry("Mean squared error of pixels in [0, 1]", "", False, "mean of (drawn - true)^2 / 255^2"),
     "lpips": Entry(
         "Distance of deep features to those of the true next picture", "", False, "Zhang et al., CVPR 2018, version 0.1"
     ),
@@ -58,6 +59,18 @@ METRICS: dict[str, Entry] = {
     ),
     "recall_detector": Entry(
         "Share of real pictures near drawings (detector features)", "", True, "Kynkäänniemi et al., NeurIPS 2019"
+    ),
+    "nll_nats": Entry(
+        "Minus log-likelihood of a picture, exact or from a lower bound",
+        "nats",
+        False,
+        "Kingma & Welling, ICLR 2014, Eq. 3",
+    ),
+    "nll_bits": Entry(
+        "The same per dimension of a picture", "bits", False, "nats / (C H W log 2); van den Oord et al., ICML 2016"
+    ),
+    "nll_nats_importance_64": Entry(
+        "Minus the importance-weighted bound, 64 codes a picture", "nats", False, "Burda et al., ICLR 2016, Eq. 8"
     ),
     "r_precision": Entry(
         "How often a picture finds its own words among 99 mismatched", "", True, "Xu et al., CVPR 2018, section 4"

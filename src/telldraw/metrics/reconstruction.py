@@ -4,13 +4,20 @@ These say how close a drawing is, not whether it obeys the instruction: of the m
 holds one. So read them beside the baselines of `telldraw evaluate`.
 """
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from telldraw import pixels
+from telldraw.protocols import Autoencoder
+
 WINDOW, SIGMA = 11, 1.5
 """Side of the Gaussian window of SSIM and its standard deviation, in pixels (Wang et al. 2004, section III-C)."""
 K1, K2 = 0.01, 0.03
+_TOGETHER = 200
 CEILING = 100.0
 """PSNR given to two equal pictures, in dB, so that a mean over pictures stays a number.
 
@@ -32,15 +39,22 @@ def l1(drawn: Tensor, true: Tensor) -> Tensor:
     return (drawn - true).abs().flatten(1).mean(1) / 2
 
 
+def mse(drawn: Tensor, true: Tensor) -> Tensor:
+    """Mean squared error of drawn and true, both [N, C, H, W] in [-1, 1] -> [N], of pixels in [0, 1].
+
+    Raises ValueError when the two differ in shape.
+    """
+    _same_shape(drawn, true)
+    return (drawn - true).square().flatten(1).mean(1) / 4
+
+
 def psnr(drawn: Tensor, true: Tensor) -> Tensor:
     """Peak signal to noise ratio of drawn and true, both [N, C, H, W] in [-1, 1] -> [N] dB, at most `CEILING`.
 
     10 log10(range^2 / mean squared error), the error taken over all channels. Raises ValueError when the two differ
     in shape.
     """
-    _same_shape(drawn, true)
-    error = (drawn - true).square().flatten(1).mean(1) / 4
-    return (-10 * error.log10()).clamp(max=CEILING)
+    return (-10 * mse(drawn, true).log10()).clamp(max=CEILING)
 
 
 def _window(like: Tensor) -> Tensor:
@@ -79,3 +93,34 @@ def ssim(drawn: Tensor, true: Tensor) -> Tensor:
 def reconstruction(drawn: Tensor, true: Tensor, objects: Tensor, position: Tensor) -> dict[str, Tensor]:
     """All three at once, as a scorer of `metrics.evaluation`: figures [N] by name. Objects and places are not used."""
     return {"psnr": psnr(drawn, true), "ssim": ssim(drawn, true), "l1": l1(drawn, true)}
+
+
+@torch.inference_mode()
+def reconstructed(
+    system: Autoencoder,
+    images: np.ndarray,
+    rows: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[tuple[str, str, Tensor]]:
+    """Figures [N] of pictures after encoding and decoding, by name, each with what it is; images uint8 [N, C, H, W].
+
+    SSIM is left out where the pictures are smaller than its window.
+    """
+    chosen: dict[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
+        "mse": ("mean squared error of pixels in [0, 1]", mse),
+        "psnr": ("peak signal to noise ratio in dB", psnr),
+        "l1": ("mean absolute error of pixels in [0, 1]", l1),
+    }
+    if min(images.shape[-2:]) >= WINDOW:
+        chosen["ssim"] = "structural similarity", ssim
+    found: dict[str, list[Tensor]] = {name: [] for name in chosen}
+    for start in range(0, len(rows), _TOGETHER):
+        part = np.asarray(rows[start : start + _TOGETHER])
+        true = pixels.to_float(torch.from_numpy(images[part])).to(device)
+        again = system.decode(system.encode(true))
+        for name, (_, measure) in chosen.items():
+            found[name].append(measure(again, true).cpu())
+        progress(start + len(part))
+    return [(name, what, torch.cat(found[name])) for name, (what, _) in chosen.items()]

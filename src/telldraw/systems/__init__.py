@@ -51,6 +51,12 @@ SYSTEMS = {
         ("Generative",),
         batch="Pictures",
     ),
+    "vae": Entry(
+        "Reads a code from a picture and draws a picture from a code: reconstructs, generates, edits",
+        "Kingma & Welling, ICLR 2014 (arXiv:1312.6114)",
+        ("Generative", "Autoencoder", "Density", "Latent", "ImportanceWeighted"),
+        batch="Pictures",
+    ),
 }
 
 

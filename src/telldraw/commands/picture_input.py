@@ -1,0 +1,100 @@
+"""What commands that take a picture in have in common: the weights, and a picture from a file or a prepared set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from telldraw.errors import DataError, TelldrawError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from telldraw.data.collection import Collection
+    from telldraw.weights import Loaded
+
+_KINDS = {1: "grey", 3: "colour"}
+
+
+def load(given: str, device: str, capabilities: tuple[str, ...], what: str) -> "Loaded":
+    """The named weights, of a system with one of the `capabilities`. Raises TelldrawError: it does not `what`."""
+    import torch
+
+    from telldraw import protocols, weights
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
+    folder = weights.find(given)
+    loaded = weights.load(folder, device)
+    if not any(isinstance(loaded.system, getattr(protocols, name)) for name in capabilities):
+        raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not {what}")
+    return loaded
+
+
+def open_collection(path: Path, loaded: "Loaded") -> "Collection":
+    """The prepared pictures at `path`. Raises DataError when they are dialogues, or others than the weights know."""
+    from telldraw.commands.picture_evaluation import check_fits
+    from telldraw.data.collection import Collection
+
+    collection = Collection.open(path)
+    check_fits(loaded, collection)
+    return collection
+
+
+def of_collection(collection: "Collection", split: str, index: int) -> "Tensor":
+    """Picture `index` of a split, [1, C, H, W] in [-1, 1]. Raises DataError naming the flag and what there is."""
+    import torch
+
+    from telldraw import pixels
+
+    rows = collection.split(split)
+    if not 0 <= index < len(rows):
+        raise DataError(
+            f"--index {index}: the split {split!r} of {collection.path} has {len(rows):,} pictures, numbered from 0"
+        )
+    return pixels.to_float(torch.from_numpy(collection.images[rows[index]].copy())).unsqueeze(0)
+
+
+def of_file(path: Path, loaded: "Loaded", *, resize: bool = False) -> "Tensor":
+    """The picture in a file, [1, C, H, W] in [-1, 1], of the size and the kind (grey, colour) that the weights take.
+
+    A file in colour with three equal channels is grey. `resize` squashes it to a square of the right size.
+    Raises TelldrawError naming the file and the remedy.
+    """
+    import torch
+
+    from telldraw import pixels
+
+    config: Any = loaded.system.config
+    side, channels = config.resolution, config.channels
+    try:
+        with Image.open(path) as image:
+            image.load()
+            grey = image.mode in ("1", "L", "LA")
+            found = image.convert("L" if grey else "RGB")
+    except FileNotFoundError:
+        raise TelldrawError(f"there is no picture {path}") from None
+    except IsADirectoryError:
+        raise TelldrawError(f"{path} is a folder; name a picture in it") from None
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "it is no picture, or damaged"
+        raise TelldrawError(f"{path} cannot be read as a picture: {str(reason).lower()}") from None
+    if found.size != (side, side) and not resize:
+        raise TelldrawError(
+            f"{path} has {found.width}x{found.height} pixels, {loaded.name} takes {side}x{side}; give --resize to make "
+            "it fit"
+        )
+    array = np.asarray(found.resize((side, side), Image.Resampling.LANCZOS) if found.size != (side, side) else found)
+    if array.ndim == 3 and channels == 1 and bool((array == array[..., :1]).all()):
+        array = array[..., 0]
+    array = array[..., None] if array.ndim == 2 else array
+    if array.shape[-1] != channels:
+        raise TelldrawError(f"{path} is in {_word(array.shape[-1])}, {loaded.name} takes pictures in {_word(channels)}")
+    return pixels.to_float(torch.from_numpy(array.transpose(2, 0, 1).copy())).unsqueeze(0)
+
+
+def _word(channels: int) -> str:
+    return _KINDS.get(channels, f"{channels} channels")
