@@ -19,7 +19,7 @@ from PIL import Image
 from telldraw import __version__
 from telldraw.commands.table import table
 from telldraw.errors import DataError, TelldrawError
-from telldraw.systems import SYSTEMS
+from telldraw.systems import SYSTEMS, capabilities
 
 if TYPE_CHECKING:
     from telldraw.data.collection import Collection
@@ -81,7 +81,7 @@ def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
     check_fits(loaded, collection)
     job = Job(loaded, folder, collection, options)
     figures: dict[str, Figure] = {}
-    for capability in SYSTEMS[loaded.card["system"]].capabilities:
+    for capability in capabilities(loaded.card["system"], loaded.system):
         if capability in MEASURES:
             figures |= MEASURES[capability](job)
     report = _report(job, argv, figures)

@@ -39,6 +39,8 @@ class Config:
 
     resolution: int = 28
     """Side of the square pictures, in pixels."""
+    channels: int = 1
+    """Of the pictures: grey ones have 1, and this model knows no other."""
     levels: int = 2
     """Grey levels a pixel can have, 2 to 256."""
     binarise: Literal["threshold", "stochastic", "none"] = "threshold"
@@ -47,7 +49,7 @@ class Config:
     """Whether the label is told, where the data has one class a picture."""
     num_classes: int = 10
     """Classes a label has, 0 without labels; taken from the data set."""
-    channels: int = 32
+    width: int = 32
     """p, features of each stack; the paper has 128."""
     layers: int = 6
     """Gated layers after the first one; the paper has 15."""
@@ -63,6 +65,8 @@ class Config:
     """Steps over which the step size falls to a hundredth, along a half cosine."""
 
     def __post_init__(self) -> None:
+        if self.channels != 1:
+            raise TrainingError(f"--config.channels {self.channels}: this model is of grey pictures, of 1 channel")
         if not 2 <= self.levels <= 256:
             raise TrainingError(f"--config.levels {self.levels}: 2 to 256 is needed")
         if self.binarise != "none" and self.levels != 2:
@@ -80,8 +84,8 @@ PRESETS = {
     # The binarisation of the published figures.
     "mnist-stochastic": Config(binarise="stochastic"),
     # All grey levels; for a GPU, or a night.
-    "mnist-256": Config(levels=256, binarise="none", channels=64, layers=10, anneal=20_000, rate=1e-3),
-    "tiny": Config(resolution=8, channels=8, layers=2, first_kernel=3, anneal=100),
+    "mnist-256": Config(levels=256, binarise="none", width=64, layers=10, anneal=20_000, rate=1e-3),
+    "tiny": Config(resolution=8, width=8, layers=2, first_kernel=3, anneal=100),
 }
 RECIPES = {
     "mnist-binary": Recipe(
@@ -109,7 +113,7 @@ class System(nn.Module):
         self.net = PixelCNN(
             config.levels,
             (side, side),
-            channels=config.channels,
+            channels=config.width,
             layers=config.layers,
             kernel=config.kernel,
             first_kernel=config.first_kernel,

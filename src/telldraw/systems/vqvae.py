@@ -27,7 +27,7 @@ What is not in the paper, or not as there:
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ class Config:
     """What is trained: the autoencoder, the prior over the codes of one that is given, or both side by side."""
     resolution: int = 64
     """Side of the square pictures, in pixels."""
-    picture_channels: int = 3
+    channels: int = 3
     """3 colour, 1 grey; taken from the data set."""
     strides: tuple[int, ...] = (4, 2)
     """How much smaller each level's map is than the one before, 2 or 4, from fine to coarse; the paper has 4, 2 at 256."""
@@ -127,7 +127,7 @@ _SCENES_128 = Config(
 PRESETS = {
     # Abstract Scenes: 16x16 and 8x8 codes, for two cores.
     "scenes-64": _SCENES,
-    "scenes-64-prior": replace(_SCENES, stage="prior"),
+    "scenes-64-prior": replace(_SCENES, stage="prior", anneal=4000),
     # 32x32 and 16x16 codes, the paper's autoencoder; for a GPU.
     "scenes-128": replace(_SCENES_128, anneal=50_000),
     "scenes-128-prior": replace(_SCENES_128, stage="prior", anneal=100_000, prior_rate=3e-4),
@@ -135,7 +135,7 @@ PRESETS = {
     "mnist": Config(
         stage="both",
         resolution=28,
-        picture_channels=1,
+        channels=1,
         strides=(2, 2),
         codes=64,
         code_dim=16,
@@ -159,9 +159,9 @@ PRESETS = {
     ),
 }
 RECIPES = {
-    "scenes-64": Recipe(batch_size=16, examples=80_000, decay=0.99, sheet_every=20_000, takes="20 minutes of one core"),
+    "scenes-64": Recipe(batch_size=16, examples=80_000, decay=0.99, sheet_every=20_000, takes="11 minutes of one core"),
     "scenes-64-prior": Recipe(
-        batch_size=16, examples=80_000, decay=0.998, sheet_every=20_000, takes="25 minutes of one core"
+        batch_size=16, examples=64_000, decay=0.998, sheet_every=16_000, takes="25 minutes of one core"
     ),
     "scenes-128": Recipe(batch_size=64, examples=3_200_000, sheet_every=160_000, takes="not trained yet"),
     "scenes-128-prior": Recipe(batch_size=64, examples=6_400_000, sheet_every=320_000, takes="not trained yet"),
@@ -225,16 +225,260 @@ class Codes(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         dim, width, strides = config.code_dim, config.width, config.strides
-        inputs = [config.picture_channels] + [width] * (len(strides) - 1)
+        inputs = [config.channels] + [width] * (len(strides) - 1)
         told = [dim] * (len(strides) - 1) + [0]
         self.smaller = nn.ModuleList(_smaller(config, each, stride) for each, stride in zip(inputs, strides, strict=True))
         self.project = nn.ModuleList(nn.Conv2d(width + each, dim, 1) for each in told)
         self.quantisers = nn.ModuleList(
             Quantiser(config.codes, dim, config.codebook_decay, config.dead) for _ in strides
         )
-        outputs = [config.picture_channels] + [dim] * (len(strides) - 1)
+        outputs = [config.channels] + [dim] * (len(strides) - 1)
         self.larger = nn.ModuleList(
             _larger(config, dim + each, out, stride, width)
             for each, out, stride in zip(told, outputs, strides, strict=True)
         )
         self.register_buffer("scale", torch.tensor(0.1))  # of the pixels around x^: their mean absolute error
+
+    def forward(self, x: Tensor) -> Encoded:
+        """x [N, C, H, W] -> codes of all levels. Changes nothing."""
+        maps = []
+        for part in self.smaller:
+            x = part(x)
+            maps.append(x)
+        z: list[Tensor] = []
+        quantised: list[Quantised] = []
+        context: list[Tensor] = []
+        for level in reversed(range(len(maps))):
+            told = [self.larger[level + 1](context[0])] if context else []
+            z.insert(0, self.project[level](torch.cat([maps[level], *told], 1)))
+            quantised.insert(0, self.quantisers[level](z[0]))
+            context.insert(0, torch.cat([quantised[0].passed, *told], 1))
+        return Encoded(z, quantised, context)
+
+    def decode(self, context: Tensor) -> Tensor:
+        """What the finest level knows -> x^ [N, C, H, W]."""
+        return self.larger[0](context)
+
+    def told_by(self, level: int, codes: Tensor, coarser: Tensor | None) -> Tensor:
+        """codes [N, H, W] of a level and the context of the coarser one, None at the coarsest -> this level's context."""
+        entries = self.quantisers[level].entries(codes)
+        return entries if coarser is None else torch.cat([entries, self.larger[level + 1](coarser)], 1)
+
+
+class Prior(nn.Module):
+    """p(codes of a level | coarser codes, label)."""
+
+    def __init__(self, config: Config, level: int) -> None:
+        super().__init__()
+        side, coarsest = config.sides()[level], level == len(config.strides) - 1
+        width = config.prior_width
+        self.tell = None
+        if not coarsest:
+            known = config.code_dim * (1 if level == len(config.strides) - 2 else 2)
+            self.tell = _larger(config, known, width, config.strides[level + 1], width)
+        self.net = PixelCNN(
+            config.codes,
+            (side, side),
+            channels=width,
+            layers=config.prior_layers[level],
+            first_kernel=5,
+            vector_dim=config.num_classes + 1 if config.num_classes else 0,
+            map_dim=0 if coarsest else width,
+            attention_every=config.attention_every if coarsest else 0,
+        )
+
+    def told(self, coarser: Tensor | None) -> Tensor | None:
+        """The context of the coarser level -> the map that the PixelCNN is told."""
+        return None if self.tell is None or coarser is None else self.tell(coarser)
+
+
+class System(nn.Module):
+    """The autoencoder and its prior, and how each is trained."""
+
+    training_only = ()
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = [side * side for side in config.sides()]
+        self.noise_dim = sum(self.sizes)
+        self.label_dim = config.num_classes if config.conditional else 0
+        self.autoencoder = Codes(config)
+        self.lacks: tuple[str, ...] = ()
+        """Capabilities of the table that these weights do not have."""
+        self.begins_anew: tuple[str, ...] = ()
+        """Parts that weights to start from may lack, because this stage trains them."""
+        if config.stage == "codes":
+            self.lacks = ("Generative", "Density")
+            return
+        self.begins_anew = ("prior",)
+        self.prior = nn.ModuleList(Prior(config, level) for level in range(len(config.strides)))
+        if config.stage == "prior":
+            self.autoencoder.requires_grad_(False)
+
+    # What it can do
+
+    def encode(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> codes [N, positions] int64, the coarsest level first, each row by row."""
+        return torch.cat([each.codes.flatten(1) for each in reversed(self.autoencoder(images).quantised)], 1)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """codes [N, positions] as `encode` gives them -> x^ [N, C, H, W] in [-1, 1]."""
+        context = None
+        for level, codes in self._levels(code):
+            context = self.autoencoder.told_by(level, codes, context)
+        assert context is not None
+        return self.autoencoder.decode(context).float().clamp(-1, 1)
+
+    def generate(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        """noise [N, positions] ~ N(0, 1), label [N, K] or None for pictures of any label -> [N, C, H, W] in [-1, 1].
+
+        Algorithm 2: codes from coarse to fine, each the inverse of its distribution function at Phi(noise), then D.
+        Raises WeightsError where only the autoencoder was trained.
+        """
+        self._needs_prior("generate")
+        vector, context = self._vector(label, len(noise), noise.device), None
+        for level, uniform in self._levels(torch.special.ndtr(noise.double())):
+            codes = self.prior[level].net.sample(uniform, vector, self.prior[level].told(context))
+            context = self.autoencoder.told_by(level, codes, context)
+        assert context is not None
+        return self.autoencoder.decode(context).float().clamp(-1, 1)
+
+    def log_likelihood(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1], of 256 grey levels -> [N] nats, a lower bound of log p(x).
+
+        p(x) = sum over codes e of p(e) p(x | e); the bound keeps the one term that the encoder names: log p(e) of the
+        prior without a label, and log p(x | e) of the mass that a Laplace distribution around x^ gives to each 8-bit
+        grey level. Raises WeightsError where only the autoencoder was trained.
+        """
+        self._needs_prior("give a likelihood")
+        encoded = self.autoencoder(images)
+        around = self.autoencoder.decode(encoded.context[0]).float()
+        codes = sum(self._code_nats(encoded, self._vector(None, len(images), images.device)))
+        return -(codes + discretised_laplace_nats(around, self.autoencoder.scale, images.float()))
+
+    def code_nats(self, images: Tensor, label: Tensor | None = None) -> list[Tensor]:
+        """-log p(codes of the pictures | label) for each level, from fine to coarse, each [N] nats: exact.
+
+        Of the codes alone, not of pixels: no bound of log p(x).
+        """
+        self._needs_prior("give a likelihood")
+        return self._code_nats(self.autoencoder(images), self._vector(label, len(images), images.device))
+
+    def _code_nats(self, encoded: Encoded, vector: Tensor | None) -> list[Tensor]:
+        found = []
+        for level, each in enumerate(encoded.quantised):
+            coarser = encoded.context[level + 1].detach() if level + 1 < len(encoded.context) else None
+            prior = self.prior[level]
+            found.append(code_nats(prior.net(each.codes, vector, prior.told(coarser)), each.codes))
+        return found
+
+    def _levels(self, row: Tensor) -> list[tuple[int, Tensor]]:
+        """[N, positions] -> (level, [N, H, W]), the coarsest first."""
+        parts = row.split(self.sizes[::-1], dim=1)
+        sides = self.config.sides()[::-1]
+        levels = range(len(sides))[::-1]
+        return [(n, part.unflatten(1, (side, side))) for n, part, side in zip(levels, parts, sides, strict=True)]
+
+    def _vector(self, label: Tensor | None, count: int, device: torch.device) -> Tensor | None:
+        """What the PixelCNNs are told: the label and a 1, or zeros where there is none to tell."""
+        if not self.label_dim:
+            return None
+        if label is None:
+            return torch.zeros(count, self.label_dim + 1, device=device)
+        return torch.cat([label.float(), label.new_ones(count, 1, dtype=torch.float32)], 1)
+
+    def _needs_prior(self, what: str) -> None:
+        if self.lacks:
+            raise WeightsError(
+                f"these weights of vqvae hold the autoencoder alone and cannot {what}; train the prior on them: telldraw "
+                "train vqvae --preset ...-prior --start-from THESE"
+            )
+
+    # How it is trained
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """One Adam for what the stage trains, two in stage `both`."""
+        found: dict[str, Optimizer] = {}
+        if self.config.stage != "prior":
+            found["autoencoder"] = Adam(self.autoencoder.parameters(), self.config.rate)
+        if self.config.stage != "codes":
+            found["prior"] = Adam(self.prior.parameters(), self.config.prior_rate, betas=(0.9, 0.99))
+        return found
+
+    def training_step(self, batch: Pictures, update: Update) -> None:
+        """Algorithm 1, Algorithm 2, or one after the other."""
+        factor = 1 - 0.95 * min(1.0, update.step / self.config.anneal)
+        if self.config.stage != "prior":
+            update.rate("autoencoder", factor)
+            self._train_codes(batch, update)
+        elif update.step == 0 and not bool(self.autoencoder.quantisers[0].count.any()):
+            raise TrainingError("stage prior needs a trained autoencoder: give a run of stage codes as --start-from RUN")
+        if self.config.stage != "codes":
+            update.rate("prior", factor)
+            self._train_prior(batch, update)
+
+    def _train_codes(self, batch: Pictures, update: Update) -> None:
+        encoded = self.autoencoder(batch.image)
+        losses, around = self._code_losses(encoded, batch.image)
+        update("autoencoder", losses["error"] + self.config.beta * losses["commitment"])
+        update.record(**losses)
+        absolute = (batch.image - around.detach()).abs().mean()
+        self.autoencoder.scale.lerp_(absolute.clamp(min=1 / 255), 1 - self.config.codebook_decay)
+        for level, quantiser in enumerate(self.autoencoder.quantisers):
+            codes = encoded.quantised[level].codes
+            anew = quantiser.follow(encoded.z[level], codes)
+            update.record(**{f"restarted_{level + 1}": anew.float()})
+
+    def _train_prior(self, batch: Pictures, update: Update) -> None:
+        with torch.no_grad():
+            encoded = self.autoencoder(batch.image)
+        vector = self._vector(batch.label if self.label_dim else None, len(batch.image), batch.image.device)
+        if vector is not None:
+            vector = vector * (torch.rand(len(vector), 1, device=vector.device) >= self.config.untold)
+        nats = [each.mean() for each in self._code_nats(encoded, vector)]
+        loss = sum(each / size for each, size in zip(nats, self.sizes, strict=True))
+        assert isinstance(loss, Tensor)
+        update.backward(loss, "prior")
+        update.apply("prior", clip_norm=1.0)
+        update.record(**self._prior_figures(nats))
+
+    def losses(self, batch: Pictures) -> dict[str, Tensor]:
+        """What either stage minimises, and how the codes are used, moving nothing; the prior is told the label."""
+        with torch.no_grad():
+            encoded = self.autoencoder(batch.image)
+            found, _ = self._code_losses(encoded, batch.image)
+            if not self.lacks:
+                vector = self._vector(batch.label if self.label_dim else None, len(batch.image), batch.image.device)
+                found |= self._prior_figures([each.mean() for each in self._code_nats(encoded, vector)])
+        return found
+
+    def _code_losses(self, encoded: Encoded, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of L, the perplexity of each level's codes in the batch (1 is the finest level); and x^."""
+        around = self.autoencoder.decode(encoded.context[0])
+        pairs = zip(encoded.z, encoded.quantised, strict=True)
+        losses = {
+            "error": F.mse_loss(around, image),
+            "commitment": torch.stack([commitment(z, each.entries) for z, each in pairs]).sum(),
+        }
+        for level, each in enumerate(encoded.quantised):
+            used = torch.bincount(each.codes.flatten(), minlength=self.config.codes)
+            losses[f"perplexity_{level + 1}"] = perplexity(used)
+        return losses, around
+
+    def _prior_figures(self, nats: list[Tensor]) -> dict[str, Tensor]:
+        """Bits a code of each level (1 is the finest), and nats of all codes of a picture."""
+        pairs = enumerate(zip(nats, self.sizes, strict=True))
+        bits = {f"bits_{level + 1}": bits_per_dimension(each, size) for level, (each, size) in pairs}
+        return {**bits, "nats": torch.stack(nats).sum()}
+
+
+def build(config: Config, facts: PictureFacts) -> System:
+    """The system for a data set. Raises TrainingError when its pictures are not those of the config."""
+    if facts.resolution != config.resolution:
+        raise TrainingError(
+            f"{facts.name} has pictures of {facts.resolution}x{facts.resolution}, the preset has {config.resolution}x"
+            f"{config.resolution}; give --config.resolution {facts.resolution} or another preset"
+        )
+    classes = len(facts.classes) if config.conditional else 0
+    return System(replace(config, channels=facts.channels, num_classes=classes, conditional=bool(classes)))
