@@ -34,6 +34,10 @@ class Options:
     """How many pictures."""
     seed: int = 0
     """Another seed gives other pictures."""
+    reject: float = 0.0
+    """Draw more, and leave out this share of them: what the judge is least sure of. 0.5: of two the better one."""
+    judge: str | None = None
+    """Weights of a classifier or detector of the same classes, for --reject."""
     columns: int | None = None
     """Pictures in a row of the sheet; as square as it goes unless said."""
     scale: int | None = None
@@ -79,6 +83,10 @@ def _check(options: Options) -> None:
     check_seed(options.seed)
     if not 1 <= options.n <= _MOST:
         raise TelldrawError(f"--n {options.n}: 1 to {_MOST:,} pictures can be made at once")
+    if not 0 <= options.reject <= 0.99:
+        raise TelldrawError(f"--reject {options.reject}: a share from 0 to 0.99 is needed")
+    if bool(options.reject) != (options.judge is not None):
+        raise TelldrawError("--reject SHARE and --judge WEIGHTS belong together: give both, or neither")
     for flag, value in (("--columns", options.columns), ("--scale", options.scale)):
         if value is not None and not 1 <= value <= 32:
             raise TelldrawError(f"{flag} {value}: a whole number from 1 to 32 is needed")
@@ -103,6 +111,11 @@ def load(given: str, device: str) -> "Loaded":
         raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
     folder = weights.find(given)
     loaded = weights.load(folder, device)
+    if "Generative" in getattr(loaded.system, "lacks", ()):
+        raise WeightsError(
+            f"{folder} holds the first stage of {loaded.card['system']}, which only encodes and decodes; train the next one: "
+            f"telldraw train {loaded.card['system']} --preset ...-prior --start-from {given}"
+        )
     if not isinstance(loaded.system, Generative):
         hint = "; it draws what it is told: telldraw draw" if hasattr(loaded.system, "turn") else ""
         raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not generate pictures{hint}")
@@ -126,10 +139,19 @@ def images(loaded: "Loaded", options: Options) -> Any:
     elif system.label_dim:
         turns = [number % system.label_dim for number in range(options.n)]
         label = one_hot(turns, system.label_dim, options.device)
-    z = noises(options.seed, options.n, system.noise_dim, options.device)
-    with torch.inference_mode():
-        parts = [
-            system.generate(z[at : at + _TOGETHER], None if label is None else label[at : at + _TOGETHER]).cpu()
-            for at in range(0, options.n, _TOGETHER)
-        ]
-    return torch.cat(parts)
+
+    def drawn(label: Any, count: int) -> Any:
+        z = noises(options.seed, count, system.noise_dim, options.device)
+        with torch.inference_mode():
+            parts = [
+                system.generate(z[at : at + _TOGETHER], None if label is None else label[at : at + _TOGETHER]).cpu()
+                for at in range(0, count, _TOGETHER)
+            ]
+        return torch.cat(parts)
+
+    if options.judge is None:
+        return drawn(label, options.n)
+    from telldraw.commands.rejection import best, load_judge
+
+    judge = load_judge(options.judge, loaded, options.device)
+    return best(drawn, judge, label, options.n, reject=options.reject, device=options.device)

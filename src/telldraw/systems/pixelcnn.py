@@ -70,7 +70,9 @@ class Config:
         if not 2 <= self.levels <= 256:
             raise TrainingError(f"--config.levels {self.levels}: 2 to 256 is needed")
         if self.binarise != "none" and self.levels != 2:
-            raise TrainingError(f"--config.levels {self.levels}: black and white pictures have 2; or --config.binarise none")
+            raise TrainingError(
+                f"--config.levels {self.levels}: black and white pictures have 2; or --config.binarise none"
+            )
         for flag in ("kernel", "first_kernel"):
             if getattr(self, flag) % 2 == 0 or getattr(self, flag) < 3:
                 raise TrainingError(f"--config.{flag} {getattr(self, flag)}: an odd number from 3 on is needed")
@@ -155,7 +157,9 @@ class System(nn.Module):
         """images [N, 1, H, W] in [-1, 1] -> codes [N, H, W] int64, a function of each picture alone."""
         if self.config.binarise != "stochastic":
             return self._codes(images, None)
-        return self._codes(images, torch.stack([_thresholds(image) for image in images.detach().cpu()]).to(images.device))
+        return self._codes(
+            images, torch.stack([_thresholds(image) for image in images.detach().cpu()]).to(images.device)
+        )
 
     def _codes(self, images: Tensor, thresholds: Tensor | None) -> Tensor:
         """Grey levels, or white where the grey in [0, 1] is above the threshold [N, H, W], one half where none is given."""

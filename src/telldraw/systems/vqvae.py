@@ -107,7 +107,9 @@ class Config:
         for stride in self.strides:
             whole *= stride
         if self.resolution % whole:
-            raise TrainingError(f"--config.resolution {self.resolution}: a multiple of {whole} is needed for {self.strides}")
+            raise TrainingError(
+                f"--config.resolution {self.resolution}: a multiple of {whole} is needed for {self.strides}"
+            )
         if not 0 <= self.untold < 1:
             raise TrainingError(f"--config.untold {self.untold}: from 0 to less than 1 is needed")
 
@@ -122,7 +124,14 @@ class Config:
 
 _SCENES = Config()
 _SCENES_128 = Config(
-    resolution=128, codes=512, code_dim=64, width=128, residual_width=64, rate=3e-4, prior_width=128, prior_layers=(12, 16)
+    resolution=128,
+    codes=512,
+    code_dim=64,
+    width=128,
+    residual_width=64,
+    rate=3e-4,
+    prior_width=128,
+    prior_layers=(12, 16),
 )
 PRESETS = {
     # Abstract Scenes: 16x16 and 8x8 codes, for two cores.
@@ -193,7 +202,11 @@ def _smaller(config: Config, inputs: int, stride: int) -> nn.Sequential:
     width = config.width
     layers: list[nn.Module] = [nn.Conv2d(inputs, width // 2, 4, stride=2, padding=1), nn.ReLU()]
     if stride == 4:
-        layers += [nn.Conv2d(width // 2, width, 4, stride=2, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1)]
+        layers += [
+            nn.Conv2d(width // 2, width, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+        ]
     else:
         layers += [nn.Conv2d(width // 2, width, 3, padding=1)]
     return nn.Sequential(*layers, *_residuals(config, width), nn.ReLU())
@@ -227,7 +240,9 @@ class Codes(nn.Module):
         dim, width, strides = config.code_dim, config.width, config.strides
         inputs = [config.channels] + [width] * (len(strides) - 1)
         told = [dim] * (len(strides) - 1) + [0]
-        self.smaller = nn.ModuleList(_smaller(config, each, stride) for each, stride in zip(inputs, strides, strict=True))
+        self.smaller = nn.ModuleList(
+            _smaller(config, each, stride) for each, stride in zip(inputs, strides, strict=True)
+        )
         self.project = nn.ModuleList(nn.Conv2d(width + each, dim, 1) for each in told)
         self.quantisers = nn.ModuleList(
             Quantiser(config.codes, dim, config.codebook_decay, config.dead) for _ in strides
@@ -413,7 +428,9 @@ class System(nn.Module):
             update.rate("autoencoder", factor)
             self._train_codes(batch, update)
         elif update.step == 0 and not bool(self.autoencoder.quantisers[0].count.any()):
-            raise TrainingError("stage prior needs a trained autoencoder: give a run of stage codes as --start-from RUN")
+            raise TrainingError(
+                "stage prior needs a trained autoencoder: give a run of stage codes as --start-from RUN"
+            )
         if self.config.stage != "codes":
             update.rate("prior", factor)
             self._train_prior(batch, update)
