@@ -87,7 +87,7 @@ def test_sampling_with_caches_gives_what_sampling_naively_gives(form: str, size:
     codes = net.sample(uniform, vector, map)
     assert torch.equal(codes, net.sample_naively(uniform, vector, map))
     assert codes.shape == uniform.shape and len(codes.unique()) > 1
-    alone = net.sample(uniform[1:2], *(None if each is None else each[1:2] for each in (vector, map)))
+    alone = net.sample(uniform[1:2], None if vector is None else vector[1:2], None if map is None else map[1:2])
     assert torch.equal(alone[0], codes[1])
 
 

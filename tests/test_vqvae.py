@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pictures_like import make_pictures
-
 from telldraw import systems
 from telldraw.batches import PictureFacts, Pictures
 from telldraw.blocks.quantization import Quantiser
@@ -169,13 +168,9 @@ def test_commitment_moves_the_encoder_alone() -> None:
 @pytest.mark.parametrize(("mean", "scale"), [(0.0, 0.1), (0.37, 0.02), (-0.9, 0.3), (0.001, 1 / 255)])
 def test_the_masses_of_grey_levels_are_those_of_the_laplace_distribution(mean: float, scale: float) -> None:
     grey = torch.arange(256, dtype=torch.float64) / 127.5 - 1
-    found = torch.stack([
-        -discretised_laplace_nats(torch.tensor(mean, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64), each.view(1, 1, 1, 1))[0]
-        for each in grey
-    ])  # fmt: skip
-    laplace = torch.distributions.Laplace(
-        torch.tensor(mean, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64)
-    )
+    where, wide = torch.tensor(mean, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64)
+    found = -discretised_laplace_nats(where, wide, grey.view(-1, 1, 1, 1))
+    laplace = torch.distributions.Laplace(where, wide)
     mass = laplace.cdf(grey + 1 / 255) - laplace.cdf(grey - 1 / 255)
     torch.testing.assert_close(found.exp(), mass, atol=1e-9, rtol=1e-4)
     assert float(found.exp().sum()) <= 1 + 1e-12
@@ -251,8 +246,8 @@ def test_the_likelihood_is_that_of_the_codes_and_of_pixels_around_the_reconstruc
 def test_a_label_of_nothing_is_not_the_same_as_no_label() -> None:
     model, data = system(), batch()
     trained(model)
-    none = sum(model.code_nats(data.image))
-    nothing = sum(model.code_nats(data.image, torch.zeros(6, 3)))
+    none = torch.stack(model.code_nats(data.image)).sum(0)
+    nothing = torch.stack(model.code_nats(data.image, torch.zeros(6, 3))).sum(0)
     assert not torch.allclose(none, nothing)
 
 

@@ -20,6 +20,7 @@ work in proportion to its size; calling `forward` for each position, as `sample_
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,8 +68,8 @@ class GatedLayer(nn.Module):
 
     def __init__(self, inputs: int, channels: int, size: int, *, first: bool, attention: bool) -> None:
         super().__init__()
-        half = size // 2
-        self.half, self.reach = half, half if first else half + 1
+        border = size // 2
+        self.border, self.reach = border, border if first else border + 1
         """How many rows above (columns to the left) a kernel covers; the last of them is the position's own, but for
         the first layer."""
         self.first = first
@@ -81,8 +82,8 @@ class GatedLayer(nn.Module):
     def forward(self, v: Tensor, h: Tensor, told_v: Tensor, told_h: Tensor) -> tuple[Tensor, Tensor]:
         """v, h [N, C, H, W]; told_v, told_h [N or 1, 2C, H or 1, W or 1], what the condition adds -> the next v, h."""
         last = -1 if self.first else 0  # the first layer does not see the last row, or column, of its input
-        below = self.vertical(F.pad(v, (self.half, self.half, self.half, last))) + told_v
-        beside = self.horizontal(F.pad(h, (self.half, last, 0, 0))) + self.across(below) + told_h
+        below = self.vertical(F.pad(v, (self.border, self.border, self.border, last))) + told_v
+        beside = self.horizontal(F.pad(h, (self.border, last, 0, 0))) + self.across(below) + told_h
         after = self.out(gate(beside))
         after = after if self.first else h + after
         return gate(below), after if self.attention is None else self.attention(after)
@@ -92,7 +93,7 @@ class GatedLayer(nn.Module):
 
         rows [N, C, reach, W] -> v [N, C, 1, W], and what h of this row gets from it, [N, W, 2C].
         """
-        below = F.conv2d(rows, self.vertical.weight, self.vertical.bias, padding=(0, self.half)) + told_v
+        below = F.conv2d(rows, self.vertical.weight, self.vertical.bias, padding=(0, self.border)) + told_v
         return gate(below), (self.across(below) + told_h)[:, :, 0].mT.contiguous()
 
     def step(self, columns: Tensor, h: Tensor, from_above: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ class PixelCNN(nn.Module):
         self.levels, self.size, self.vector_dim, self.map_dim = levels, size, vector_dim, map_dim
         self.embedding = None if ordinal else nn.Embedding(levels, channels)
         inputs = 1 if ordinal else channels
-        self.layers = nn.ModuleList(
+        self.layers: Any = nn.ModuleList(
             GatedLayer(
                 channels if index else inputs,
                 channels,

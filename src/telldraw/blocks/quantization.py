@@ -1,7 +1,7 @@
 """Vector quantisation: each vector of a map becomes the nearest entry of a codebook, and a code is its number.
 
-van den Oord et al. 2017 (VQ-VAE, arXiv:1711.00937), Sec. 3 and App. A.1, in the form of VQ-VAE-2 (Razavi et al. 2019, Eq. 2):
-no gradient moves the codebook; entry i is a moving mean of the vectors that were nearest to it,
+van den Oord et al. 2017 (VQ-VAE, arXiv:1711.00937), Sec. 3 and App. A.1, in the form of VQ-VAE-2 (Razavi et al. 2019,
+Eq. 2): no gradient moves the codebook; entry i is a moving mean of the vectors that were nearest to it,
 
     N_i <- gamma N_i + (1 - gamma) n_i      m_i <- gamma m_i + (1 - gamma) sum of these vectors      e_i = m_i / N_i
 """
@@ -25,7 +25,8 @@ class Quantiser(nn.Module):
     """A codebook of K entries of D numbers, and how it follows what it is used for.
 
     Entries used less than `dead` times as often as they would be were all used alike are put on vectors of the present
-    batch (as in Jukebox, Dhariwal et al. 2020, Sec. 3.1). In the first step nearly all are, so that the codebook begins with the data.
+    batch (as in Jukebox, Dhariwal et al. 2020, Sec. 3.1). In the first step nearly all are, so that the codebook
+    begins with the data.
     """
 
     codebook: Tensor

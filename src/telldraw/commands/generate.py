@@ -113,8 +113,8 @@ def load(given: str, device: str) -> "Loaded":
     loaded = weights.load(folder, device)
     if "Generative" in getattr(loaded.system, "lacks", ()):
         raise WeightsError(
-            f"{folder} holds the first stage of {loaded.card['system']}, which only encodes and decodes; train the next one: "
-            f"telldraw train {loaded.card['system']} --preset ...-prior --start-from {given}"
+            f"{folder} holds the first stage of {loaded.card['system']}, which encodes and decodes; train the next "
+            f"one: telldraw train {loaded.card['system']} --preset ...-prior --start-from {given}"
         )
     if not isinstance(loaded.system, Generative):
         hint = "; it draws what it is told: telldraw draw" if hasattr(loaded.system, "turn") else ""

@@ -23,7 +23,8 @@ def load_judge(given: str, drawer: "Loaded", device: str) -> "Loaded":
     judge = weights.load(weights.find(given), device)
     if not isinstance(judge.system, Classifier | Detector):
         raise WeightsError(
-            f"--judge {given} holds {judge.card['system']}, which names nothing; give weights of a classifier or detector"
+            f"--judge {given} holds {judge.card['system']}, which names nothing; give weights of a classifier or of a "
+            "detector"
         )
     for what in ("classes", "resolution"):
         if judge.card.get(what) != drawer.card.get(what):
@@ -58,7 +59,7 @@ def best(
     reject: float,
     device: str,
 ) -> Tensor:
-    """`count` pictures of those that `draw` makes for labels [M, K] (or None) and a number M, the judge's favourites."""
+    """The judge's favourite `count` pictures of those that `draw` makes for labels [M, K] (or None) and a number M."""
     slot = candidates(label, count, reject)
     asked = None if label is None else label[slot.to(label.device)]
     images = draw(asked, len(slot))

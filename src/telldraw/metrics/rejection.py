@@ -1,8 +1,8 @@
 """Classifier rejection sampling: draw more than is wanted, keep what a judge is surest of. Pure functions of tensors.
 
-Razavi et al. 2019 (VQ-VAE-2), Sec. 3.4: a classifier trained on true pictures scores each drawing by how likely it finds
-the class that was asked for; a drawing that scores badly is probably a bad one. What is kept is nearer to the label and less
-varied, so a figure of both belongs to it.
+Razavi et al. 2019 (VQ-VAE-2), Sec. 3.4: a classifier trained on true pictures scores each drawing by how likely it
+finds the class that was asked for; a drawing that scores badly is probably a bad one. What is kept is nearer to the
+label and less varied, so a figure of both belongs to it.
 """
 
 import math
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def class_score(logits: Tensor, label: Tensor | None) -> Tensor:
-    """log of a classifier's probability of the class asked for, or of the likeliest one: logits, label [N, K] -> [N]."""
+    """log of the probability of the class asked for, or of the likeliest one: logits, label [N, K] -> [N]."""
     each = logits.double().log_softmax(1)
     return each.max(1).values if label is None else (each * label).sum(1)
 
@@ -43,7 +43,7 @@ def candidates(label: Tensor | None, count: int, reject: float) -> Tensor:
 
 
 def kept(score: Tensor, slot: Tensor, label: Tensor | None, count: int) -> Tensor:
-    """The drawings to keep: score [M], slot [M] as `candidates` gives them -> for each wanted picture its drawing, [count].
+    """The drawing to keep for each wanted picture, [count]: score [M], slot [M] as `candidates` gives them.
 
     Of the drawings of one label as many as wanted, the best of them first.
     """

@@ -21,7 +21,7 @@ def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
 
 
 def commitment(encoded: Tensor, quantised: Tensor) -> Tensor:
-    """||E(x) - sg[e]||^2, the mean over all numbers: van den Oord et al. 2017 (VQ-VAE), Eq. 3, last term without beta."""
+    """Mean of (E(x) - sg[e])^2 over all numbers: van den Oord et al. 2017 (VQ-VAE), Eq. 3, last term without beta."""
     return (encoded - quantised.detach()).square().mean()
 
 
@@ -32,10 +32,10 @@ def perplexity(used: Tensor) -> Tensor:
 
 
 def discretised_laplace_nats(mean: Tensor, scale: Tensor, image: Tensor) -> Tensor:
-    """-log p of 8-bit pixels, each the mass of a Laplace distribution in its interval of 2 / 255, summed over a picture.
+    """-log p of a picture of 8-bit pixels: of the mass of a Laplace distribution in the interval of each, 2 / 255.
 
-    mean, image [N, C, H, W] in [-1, 1], scale > 0, broadcast to them -> [N] nats. What lies outside [-1, 1] is not given
-    to the outermost grey levels, so the masses sum to a little less than 1: never too likely.
+    mean, image [N, C, H, W] in [-1, 1], scale > 0, broadcast to them -> [N] nats. What lies outside [-1, 1] is not
+    given to the outermost grey levels, so the masses sum to a little less than 1: never too likely.
     """
     half = 1 / 255
     distance = (image - mean).abs()

@@ -1,6 +1,7 @@
 """The plain autoregressive model of pictures: gated PixelCNN on pixels.
 
-van den Oord et al., Conditional Image Generation with PixelCNN Decoders, NIPS 2016 (arXiv:1606.05328), in their letters:
+van den Oord et al., Conditional Image Generation with PixelCNN Decoders, NIPS 2016 (arXiv:1606.05328), in their
+letters:
 
     p(x | y) = prod_i p(x_i | x_1 .. x_{i-1}, y)        pixels in raster order, grey levels as classes of a softmax
 
@@ -9,11 +10,12 @@ Training sees all positions at once; sampling goes pixel by pixel. The likelihoo
 
 What is not in the paper, or not as there:
 
-1.  Grey pictures of one channel. The paper's other data set of digits is black and white (`binarise`): "threshold" cuts at
-    one half; "stochastic" draws every pixel with its grey as probability, anew in each training step, and once and for all
-    for each picture whose likelihood is asked for.
+1.  Grey pictures of one channel. The paper's other data set of digits is black and white (`binarise`): "threshold"
+    cuts at one half; "stochastic" draws every pixel with its grey as probability, anew in each training step, and once
+    and for all for each picture whose likelihood is asked for.
 2.  Grey levels enter as one number in [-1, 1]. The output is a softmax over `levels`, as in the paper.
-3.  The label y is a class (one-hot). log p(x) without a label is that of the mixture, log 1/K sum_y p(x | y): exact too.
+3.  The label y is a class (one-hot). log p(x) without a label is that of the mixture, log 1/K sum_y p(x | y): exact
+    too.
 4.  Small: 32 features and 7 layers, where the paper has 128 and more for one to fifteen; Adam instead of RMSprop.
 """
 
@@ -162,7 +164,7 @@ class System(nn.Module):
         )
 
     def _codes(self, images: Tensor, thresholds: Tensor | None) -> Tensor:
-        """Grey levels, or white where the grey in [0, 1] is above the threshold [N, H, W], one half where none is given."""
+        """Grey levels; or white where the grey in [0, 1] is above the threshold [N, H, W], or above one half."""
         grey = (images[:, 0] + 1) / 2
         if self.config.binarise == "none":
             return (grey * (self.config.levels - 1)).round().long()
@@ -198,7 +200,7 @@ def annealed(step: int, over: int) -> float:
 
 
 def _thresholds(image: Tensor) -> Tensor:
-    """Uniform numbers [H, W] that depend on the picture [1, H, W] alone: its stochastic binarisation is always the same."""
+    """Uniform numbers [H, W] that depend on the picture [1, H, W] alone, so that it always becomes the same one."""
     seed = zlib.crc32(image.float().contiguous().numpy().tobytes())
     return torch.rand(image.shape[1:], generator=torch.Generator().manual_seed(seed))
 
@@ -207,8 +209,8 @@ def build(config: Config, facts: PictureFacts) -> System:
     """The model for a data set. Raises TrainingError when its pictures are not those of the config."""
     if facts.channels != 1:
         raise TrainingError(
-            f"{facts.name} has colour pictures, and this model is of grey ones; vqvae draws colour pictures pixel by pixel "
-            "too, in codes"
+            f"{facts.name} has colour pictures, and this model is of grey ones; vqvae draws colour pictures, code by "
+            "code"
         )
     if facts.resolution != config.resolution:
         raise TrainingError(

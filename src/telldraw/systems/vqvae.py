@@ -1,24 +1,25 @@
 """A picture as maps of codes, and a prior from which new maps are drawn: VQ-VAE-2.
 
-Razavi, van den Oord and Vinyals, Generating Diverse High-Fidelity Images with VQ-VAE-2, NeurIPS 2019 (arXiv:1906.00446), on
-van den Oord et al. 2017 (VQ-VAE, arXiv:1711.00937) and van den Oord et al. 2016 (gated PixelCNN, `blocks/pixelcnn.py`).
+Razavi, van den Oord and Vinyals, Generating Diverse High-Fidelity Images with VQ-VAE-2, NeurIPS 2019
+(arXiv:1906.00446), on van den Oord et al. 2017 (VQ-VAE, arXiv:1711.00937) and van den Oord et al. 2016 (gated
+PixelCNN, `blocks/pixelcnn.py`).
 
-Stage 1, `codes` (their Algorithm 1). Levels from fine to coarse; the coarse one, `top`, is quantised first and tells the
-finer ones, so that they hold what it leaves out:
+Stage 1, `codes` (their Algorithm 1). Levels from fine to coarse; the coarse one, `top`, is quantised first and tells
+the finer ones, so that they hold what it leaves out:
 
     e_top <- Quantise(E_top(x))      e_bottom <- Quantise(E_bottom(x, e_top))      x^ <- D(e_top, e_bottom)
     L = ||x - x^||^2 + beta ||E(x) - sg[e]||^2        the codebooks follow by moving means (`blocks/quantization.py`)
 
-Stage 2, `prior` (their Algorithm 2): the autoencoder stands still; gated PixelCNNs learn p(top | y), with attention over
-positions, and p(bottom | top, y), told by the coarser codes through a few convolutions. A run of stage 2 begins with one
-of stage 1: `telldraw train vqvae --preset scenes-64-prior --start-from runs/vqvae-scenes-64`. Stage `both` trains the two
-side by side, for what is so small that one command should do. Weights of stage `codes` encode and decode, and can do no
-more: `lacks` says so.
+Stage 2, `prior` (their Algorithm 2): the autoencoder stands still; gated PixelCNNs learn p(top | y), with attention
+over positions, and p(bottom | top, y), told by the coarser codes through a few convolutions. A run of stage 2 begins
+with one of stage 1: `telldraw train vqvae --preset scenes-64-prior --start-from runs/vqvae-scenes-64`. Stage `both`
+trains the two side by side, for what is so small that one command should do. Weights of stage `codes` encode and
+decode, and can do no more: `lacks` says so.
 
 What is not in the paper, or not as there:
 
-1.  What a coarse level tells a finer one is the same map in encoder and decoder, and has been enlarged already; the paper
-    has two decoders of e_top for that.
+1.  What a coarse level tells a finer one is the same map in encoder and decoder, and has been enlarged already; the
+    paper has two decoders of e_top for that.
 2.  Entries of a codebook that fall out of use are begun anew.
 3.  The label may be several classes at once (what is on the scene). In training the prior is not told it now and then
     (`untold`), so that it also knows pictures of no label, which `log_likelihood` needs.
@@ -27,7 +28,7 @@ What is not in the paper, or not as there:
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,7 @@ class Config:
     channels: int = 3
     """3 colour, 1 grey; taken from the data set."""
     strides: tuple[int, ...] = (4, 2)
-    """How much smaller each level's map is than the one before, 2 or 4, from fine to coarse; the paper has 4, 2 at 256."""
+    """How much smaller each level's map is than the one before, from fine to coarse; the paper has 4, 2 at 256."""
     codes: int = 256
     """K, entries of each codebook; the paper has 512."""
     code_dim: int = 32
@@ -240,15 +241,15 @@ class Codes(nn.Module):
         dim, width, strides = config.code_dim, config.width, config.strides
         inputs = [config.channels] + [width] * (len(strides) - 1)
         told = [dim] * (len(strides) - 1) + [0]
-        self.smaller = nn.ModuleList(
+        self.smaller: Any = nn.ModuleList(
             _smaller(config, each, stride) for each, stride in zip(inputs, strides, strict=True)
         )
-        self.project = nn.ModuleList(nn.Conv2d(width + each, dim, 1) for each in told)
-        self.quantisers = nn.ModuleList(
+        self.project: Any = nn.ModuleList(nn.Conv2d(width + each, dim, 1) for each in told)
+        self.quantisers: Any = nn.ModuleList(
             Quantiser(config.codes, dim, config.codebook_decay, config.dead) for _ in strides
         )
         outputs = [config.channels] + [dim] * (len(strides) - 1)
-        self.larger = nn.ModuleList(
+        self.larger: Any = nn.ModuleList(
             _larger(config, dim + each, out, stride, width)
             for each, out, stride in zip(told, outputs, strides, strict=True)
         )
@@ -275,7 +276,7 @@ class Codes(nn.Module):
         return self.larger[0](context)
 
     def told_by(self, level: int, codes: Tensor, coarser: Tensor | None) -> Tensor:
-        """codes [N, H, W] of a level and the context of the coarser one, None at the coarsest -> this level's context."""
+        """codes [N, H, W] of a level, context of the coarser one (None at the coarsest) -> context of this level."""
         entries = self.quantisers[level].entries(codes)
         return entries if coarser is None else torch.cat([entries, self.larger[level + 1](coarser)], 1)
 
@@ -327,7 +328,7 @@ class System(nn.Module):
             self.lacks = ("Generative", "Density")
             return
         self.begins_anew = ("prior",)
-        self.prior = nn.ModuleList(Prior(config, level) for level in range(len(config.strides)))
+        self.prior: Any = nn.ModuleList(Prior(config, level) for level in range(len(config.strides)))
         if config.stage == "prior":
             self.autoencoder.requires_grad_(False)
 
@@ -406,8 +407,8 @@ class System(nn.Module):
     def _needs_prior(self, what: str) -> None:
         if self.lacks:
             raise WeightsError(
-                f"these weights of vqvae hold the autoencoder alone and cannot {what}; train the prior on them: telldraw "
-                "train vqvae --preset ...-prior --start-from THESE"
+                f"these weights of vqvae hold the autoencoder alone and cannot {what}; train the prior on them: "
+                "telldraw train vqvae --preset ...-prior --start-from THESE"
             )
 
     # How it is trained
