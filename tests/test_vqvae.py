@@ -1,5 +1,6 @@
 """VQ-VAE-2: the codebook, the levels, the two stages; and drawing more than is kept."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from telldraw.batches import PictureFacts, Pictures
 from telldraw.blocks.quantization import Quantiser
 from telldraw.cli import main
 from telldraw.errors import TrainingError, WeightsError
+from telldraw.metrics.coding import Usage
 from telldraw.metrics.rejection import candidates, class_score, kept, scene_score
 from telldraw.objectives.codes import commitment, discretised_laplace_nats, perplexity
 from telldraw.training.update import Update
@@ -176,6 +178,30 @@ def test_the_masses_of_grey_levels_are_those_of_the_laplace_distribution(mean: f
     assert float(found.exp().sum()) <= 1 + 1e-12
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 99))
+def test_usage_does_not_depend_on_how_pictures_are_batched(sizes: list[int], seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    fine, coarse = (
+        torch.randint(9, (sum(sizes), 4, 4), generator=rng),
+        torch.randint(3, (sum(sizes), 2, 2), generator=rng),
+    )
+    nats = torch.rand(2, sum(sizes), generator=rng)
+    whole, parts = Usage(9), Usage(9)
+    whole.see([fine, coarse], list(nats))
+    start = 0
+    for size in sizes:
+        rows = slice(start, start + size)
+        parts.see([fine[rows], coarse[rows]], list(nats[:, rows]))
+        start += size
+    assert parts.levels() == whole.levels()
+    first, second = whole.levels()
+    assert first.perplexity == pytest.approx(float(perplexity(torch.bincount(fine.flatten()))), rel=1e-5)
+    assert second.used == len(coarse.unique()) and (first.side, second.side) == (4, 2)
+    total = whole.nats()
+    assert total is not None and total[0] == pytest.approx(float(nats.sum(0).mean()), rel=1e-5)
+
+
 # Levels and stages
 
 
@@ -255,7 +281,7 @@ def test_the_codes_stage_trains_the_autoencoder_alone_and_says_what_it_lacks() -
     model = system(CODES)
     assert set(model.optimizers()) == {"autoencoder"} and not hasattr(model, "prior")
     trained(model)
-    assert systems.capabilities("vqvae", model) == ("Autoencoder",)
+    assert systems.capabilities("vqvae", model) == ("Autoencoder", "Coding")
     for what in (lambda: model.generate(torch.randn(1, model.noise_dim)), lambda: model.log_likelihood(batch().image)):
         with pytest.raises(WeightsError, match="autoencoder alone.*--start-from"):
             what()
@@ -401,6 +427,12 @@ def test_two_stages_by_two_commands_and_a_stopped_run_goes_on_exactly(
     assert "going on after 16 examples" in capsys.readouterr().err
     one, two = state(prior), state(stopped)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+    assert main(["evaluate", str(prior), "--data", str(collection)]) == 0
+    report = json.loads((prior / "evaluation-test" / "evaluation.json").read_text())["figures"]
+    for level in (1, 2):
+        assert 1 <= report[f"perplexity_level_{level}"]["value"] <= report[f"used_level_{level}"]["value"] <= 8
+        assert report[f"bits_level_{level}"]["value"] > 0
 
     picture = tmp_path / "drawn.png"
     assert main(["generate", str(prior), "--label", "left, middle", "--n", "2", "--out", str(picture)]) == 0

@@ -1,7 +1,7 @@
 """Vector quantisation: each vector of a map becomes the nearest entry of a codebook, and a code is its number.
 
 van den Oord et al. 2017 (VQ-VAE, arXiv:1711.00937), Sec. 3 and App. A.1, in the form of VQ-VAE-2 (Razavi et al. 2019,
-Eq. 2): no gradient moves the codebook; entry i is a moving mean of the vectors that were nearest to it,
+Sec. 2.1): no gradient moves the codebook; entry i is a moving mean of the vectors that were nearest to it,
 
     N_i <- gamma N_i + (1 - gamma) n_i      m_i <- gamma m_i + (1 - gamma) sum of these vectors      e_i = m_i / N_i
 """

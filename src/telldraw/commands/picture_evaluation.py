@@ -129,7 +129,14 @@ def classification(job: Job) -> dict[str, Figure]:
     return {"accuracy": Figure(share, f"share of {len(rows):,} true pictures named rightly", error)}
 
 
-MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification}
+def coding(job: Job) -> dict[str, Figure]:
+    """How the codes of a picture are used and, by a prior, how many bits they need."""
+    from telldraw.commands.coding import coding
+
+    return coding(job)
+
+
+MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification, "Coding": coding}
 """Capability -> its figures."""
 
 

@@ -1,6 +1,6 @@
 """Classifier rejection sampling: draw more than is wanted, keep what a judge is surest of. Pure functions of tensors.
 
-Razavi et al. 2019 (VQ-VAE-2), Sec. 3.4: a classifier trained on true pictures scores each drawing by how likely it
+Razavi et al. 2019 (VQ-VAE-2), Sec. 3.3: a classifier trained on true pictures scores each drawing by how likely it
 finds the class that was asked for; a drawing that scores badly is probably a bad one. What is kept is nearer to the
 label and less varied, so a figure of both belongs to it.
 """

@@ -49,7 +49,7 @@ SYSTEMS = {
     "vqvae": Entry(
         "Turns a picture into maps of codes, and draws new maps code by code",
         "Razavi, van den Oord & Vinyals, NeurIPS 2019 (arXiv:1906.00446)",
-        ("Generative", "Autoencoder", "Density"),
+        ("Generative", "Autoencoder", "Density", "Coding"),
         batch="Pictures",
     ),
 }

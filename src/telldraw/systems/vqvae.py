@@ -336,7 +336,11 @@ class System(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in [-1, 1] -> codes [N, positions] int64, the coarsest level first, each row by row."""
-        return torch.cat([each.codes.flatten(1) for each in reversed(self.autoencoder(images).quantised)], 1)
+        return torch.cat([codes.flatten(1) for codes in reversed(self.code_maps(images))], 1)
+
+    def code_maps(self, images: Tensor) -> list[Tensor]:
+        """images [N, C, H, W] in [-1, 1] -> codes [N, h, w] int64 of each level, from fine to coarse."""
+        return [each.codes for each in self.autoencoder(images).quantised]
 
     def decode(self, code: Tensor) -> Tensor:
         """codes [N, positions] as `encode` gives them -> x^ [N, C, H, W] in [-1, 1]."""
