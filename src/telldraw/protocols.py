@@ -195,3 +195,16 @@ class ImportanceWeighted(Protocol):
     def log_weights(self, images: Tensor, noise: Tensor) -> Tensor:
         """images [N, C, H, W], noise [K, N, latent_dim] ~ N(0, 1) -> [K, N], log p(x, z) / q(z | x) in nats."""
         ...
+
+
+@runtime_checkable
+class Coding(Protocol):
+    """A system that turns pictures into maps of discrete codes, one for each of its levels, from fine to coarse."""
+
+    def code_maps(self, images: Tensor) -> list[Tensor]:
+        """images [N, C, H, W] in [-1, 1] -> for each level codes [N, h, w] int64, 0 to `config.codes` - 1."""
+        ...
+
+    def code_nats(self, images: Tensor, label: Tensor | None = None) -> list[Tensor]:
+        """-log p(codes of the pictures | coarser codes, label [N, K]) for each level, each [N] nats: exact."""
+        ...

@@ -56,12 +56,12 @@ def run(argv: list[str]) -> None:
     """`argv` is what follows `telldraw arithmetic`."""
     options = tyro.cli(Options, args=argv, prog="telldraw arithmetic")
     _check(options)
-    from telldraw.commands import attributes, latents
+    from telldraw.commands import attributes, loading
     from telldraw.commands.arithmetic_sheet import sheet
     from telldraw.commands.latent_sums import Sums
     from telldraw.drawing.files import save_picture
 
-    loaded = latents.load(options.weights, options.device)
+    loaded = loading.load(options.weights, options.device, ("Generative",), "generate pictures")
     drawer: Any = loaded.system
     if drawer.label_dim:
         raise TelldrawError(f"{loaded.name} takes what it shows from a label; add latents of a system without labels")

@@ -81,12 +81,12 @@ def run(argv: list[str]) -> None:
     """`argv` is what follows `telldraw edit`."""
     options = tyro.cli(Options, args=argv, prog="telldraw edit")
     _check(options)
-    from telldraw.commands import picture_input
+    from telldraw.commands import loading, picture_input
     from telldraw.drawing.files import save_picture
     from telldraw.drawing.sheet import contact_sheet
     from telldraw.systems import SYSTEMS
 
-    loaded = picture_input.load(options.weights, options.device, tuple(EDITORS), "edit pictures")
+    loaded = loading.load(options.weights, options.device, tuple(EDITORS), "edit pictures")
     if options.data is not None:
         collection = picture_input.open_collection(options.data, loaded)
         picture = picture_input.of_collection(collection, options.split, options.index)

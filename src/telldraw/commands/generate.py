@@ -37,6 +37,10 @@ class Options:
     growing to the right and the second upwards. Replaces --n and --seed."""
     seed: int = 0
     """Another seed gives other pictures."""
+    reject: float = 0.0
+    """Draw more, and leave out this share of them: what the judge is least sure of. 0.5: of two the better one."""
+    judge: str | None = None
+    """Weights of a classifier or detector of the same classes, for --reject."""
     columns: int | None = None
     """Pictures in a row of the sheet; as square as it goes unless said."""
     scale: int | None = None
@@ -54,11 +58,11 @@ def run(argv: list[str]) -> None:
     options = tyro.cli(Options, args=argv, prog="telldraw generate")
     _check(options)
     from telldraw import pixels
-    from telldraw.commands.latents import load
+    from telldraw.commands.loading import load
     from telldraw.drawing.files import written
     from telldraw.drawing.sheet import enlarge, grid, side_by_side
 
-    loaded = load(options.weights, options.device)
+    loaded = load(options.weights, options.device, ("Generative",), "generate pictures")
     pictures = [pixels.to_image(image) for image in images(loaded, options)]
     if options.folder is not None:
         options.folder.mkdir(parents=True)
@@ -84,6 +88,12 @@ def _check(options: Options) -> None:
     check_seed(options.seed)
     if not 1 <= options.n <= _MOST:
         raise TelldrawError(f"--n {options.n}: 1 to {_MOST:,} pictures can be made at once")
+    if not 0 <= options.reject <= 0.99:
+        raise TelldrawError(f"--reject {options.reject}: a share from 0 to 0.99 is needed")
+    if bool(options.reject) != (options.judge is not None):
+        raise TelldrawError("--reject SHARE and --judge WEIGHTS belong together: give both, or neither")
+    if options.reject and options.grid is not None:
+        raise TelldrawError(f"--grid {options.grid} shows the plane as it is; drop --reject")
     for flag, value in (("--columns", options.columns), ("--scale", options.scale), ("--grid", options.grid)):
         if value is not None and not 1 <= value <= 32:
             raise TelldrawError(f"{flag} {value}: a whole number from 1 to 32 is needed")
@@ -118,13 +128,24 @@ def images(loaded: "Loaded", options: Options) -> Any:
     elif system.label_dim:
         turns = [number % system.label_dim for number in range(options.n)]
         label = one_hot(turns, system.label_dim, options.device)
-    if options.grid is None:
-        z = noises(options.seed, count, system.noise_dim, options.device)
-    else:
-        z = plane(options.grid, options.device)
-    with torch.inference_mode():
-        parts = [
-            system.generate(z[at : at + _TOGETHER], None if label is None else label[at : at + _TOGETHER]).cpu()
-            for at in range(0, count, _TOGETHER)
-        ]
-    return torch.cat(parts)
+
+    def drawn(label: Any, count: int) -> Any:
+        place = options.grid
+        z = (
+            noises(options.seed, count, system.noise_dim, options.device)
+            if place is None
+            else plane(place, options.device)
+        )
+        with torch.inference_mode():
+            parts = [
+                system.generate(z[at : at + _TOGETHER], None if label is None else label[at : at + _TOGETHER]).cpu()
+                for at in range(0, count, _TOGETHER)
+            ]
+        return torch.cat(parts)
+
+    if options.judge is None:
+        return drawn(label, count)
+    from telldraw.commands.rejection import best, load_judge
+
+    judge = load_judge(options.judge, loaded, options.device)
+    return best(drawn, judge, label, options.n, reject=options.reject, device=options.device)

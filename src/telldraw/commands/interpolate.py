@@ -63,10 +63,10 @@ def run(argv: list[str]) -> None:
     options = tyro.cli(Options, args=argv, prog="telldraw interpolate")
     _check(options)
     from telldraw import pixels
-    from telldraw.commands.latents import load
+    from telldraw.commands.loading import load
     from telldraw.drawing.sheet import enlarge
 
-    loaded = load(options.weights, options.device)
+    loaded = load(options.weights, options.device, ("Generative",), "generate pictures")
     drawn = [pixels.to_image(image) for image in walks(loaded, options)]
     scale = options.scale or max(1, round(_WIDTH / drawn[0].width))
     shown = [enlarge(picture.convert("RGB"), scale, loaded.card.get("aspect", 1.0)) for picture in drawn]

@@ -1,33 +1,12 @@
-"""Latents as places: weights that generate, the ways between two latents, and pictures of many."""
+"""Latents as places: the ways between two of them, and pictures of many."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from telldraw import weights
-from telldraw.errors import TelldrawError, WeightsError
-from telldraw.protocols import Generative
-
-if TYPE_CHECKING:
-    from telldraw.weights import Loaded
-
 _TOGETHER = 64
-
-
-def load(given: str, device: str) -> "Loaded":
-    """The weights named, which must be of a system that generates. Raises TelldrawError."""
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
-    folder = weights.find(given)
-    loaded = weights.load(folder, device)
-    if not isinstance(loaded.system, Generative):
-        hint = "; it draws what it is told: telldraw draw" if hasattr(loaded.system, "turn") else ""
-        raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not generate pictures{hint}")
-    return loaded
 
 
 @torch.inference_mode()

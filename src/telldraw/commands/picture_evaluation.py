@@ -19,7 +19,7 @@ from PIL import Image
 from telldraw import __version__
 from telldraw.commands.table import table
 from telldraw.errors import DataError, TelldrawError
-from telldraw.systems import SYSTEMS
+from telldraw.systems import SYSTEMS, capabilities
 
 if TYPE_CHECKING:
     from telldraw.data.collection import Collection
@@ -83,7 +83,7 @@ def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
     check_fits(loaded, collection)
     job = Job(loaded, folder, collection, options)
     figures: dict[str, Figure] = {}
-    for capability in SYSTEMS[loaded.card["system"]].capabilities:
+    for capability in capabilities(loaded.card["system"], loaded.system):
         if capability in MEASURES:
             figures |= MEASURES[capability](job)
     report = _report(job, argv, figures)
@@ -189,11 +189,19 @@ def reconstruction(job: Job) -> dict[str, Figure]:
     }
 
 
+def coding(job: Job) -> dict[str, Figure]:
+    """How the codes of a picture are used and, by a prior, how many bits they need."""
+    from telldraw.commands.coding import coding
+
+    return coding(job)
+
+
 MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Classifier": classification,
     "Density": density,
     "Autoencoder": reconstruction,
     "Generative": generation,
+    "Coding": coding,
 }
 """Capability -> its figures."""
 

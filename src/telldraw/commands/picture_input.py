@@ -1,4 +1,4 @@
-"""What commands that take a picture in have in common: the weights, and a picture from a file or a prepared set."""
+"""What commands that take a picture in have in common: a picture from a file or a prepared set."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from telldraw.errors import DataError, TelldrawError, WeightsError
+from telldraw.errors import DataError, TelldrawError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,23 +15,6 @@ if TYPE_CHECKING:
     from telldraw.weights import Loaded
 
 _KINDS = {1: "grey", 3: "colour"}
-
-
-def load(given: str, device: str, capabilities: tuple[str, ...], what: str) -> "Loaded":
-    """The named weights, of a system with one of the `capabilities`. Raises TelldrawError: it does not `what`."""
-    import torch
-
-    from telldraw import protocols, weights
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
-    folder = weights.find(given)
-    loaded = weights.load(folder, device)
-    if not any(isinstance(loaded.system, getattr(protocols, name)) for name in capabilities):
-        raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not {what}")
-    return loaded
 
 
 def open_collection(path: Path, loaded: "Loaded") -> "Collection":

@@ -40,12 +40,12 @@ def run(argv: list[str]) -> None:
     options = tyro.cli(Options, args=argv, prog="telldraw reconstruct")
     if not 1 <= options.n <= _MOST:
         raise TelldrawError(f"--n {options.n}: 1 to {_MOST} pictures go on a sheet")
-    from telldraw.commands import picture_input, picture_sheets
+    from telldraw.commands import loading, picture_input, picture_sheets
     from telldraw.drawing import files
     from telldraw.drawing.sheet import contact_sheet
 
     files.check_file(options.out, files.PICTURES, "--out")
-    loaded = picture_input.load(options.weights, options.device, ("Autoencoder",), "reconstruct pictures")
+    loaded = loading.load(options.weights, options.device, ("Autoencoder",), "reconstruct pictures")
     collection = picture_input.open_collection(options.data, loaded)
     split = collection.split(options.split)
     rows = split[options.index : options.index + options.n] if options.index >= 0 else ()

@@ -14,7 +14,7 @@ import tyro
 
 from telldraw.commands.run_folder import claim, write_down
 from telldraw.errors import TelldrawError, TrainingError
-from telldraw.systems import SYSTEMS
+from telldraw.systems import SYSTEMS, capabilities
 from telldraw.systems import load as load_system
 from telldraw.training.schedule import Schedule
 
@@ -224,7 +224,10 @@ def _loader(options: Any, dataset: "Dataset | Collection", device: str) -> "Batc
 
 
 def _begin_with(system: "nn.Module", given: str) -> None:
-    """Fill a new system with what is in a weights folder; parts that only training needs stay random."""
+    """Fill a new system with what is in a weights folder; parts that only training needs stay random.
+
+    So do parts that the system says begin anew (`begins_anew`), because they belong to a later stage.
+    """
     from telldraw import weights
 
     loaded = weights.load(weights.find(given)).system
@@ -232,7 +235,8 @@ def _begin_with(system: "nn.Module", given: str) -> None:
         missing, unknown = system.load_state_dict(loaded.state_dict(), strict=False)
     except RuntimeError as error:
         raise TrainingError(f"--start-from {given} does not fit: {str(error).splitlines()[-1].strip()[:200]}") from None
-    parts = tuple(f"{name}." for name in loaded.training_only)  # type: ignore[union-attr]
+    absent = (*loaded.training_only, *getattr(system, "begins_anew", ()))  # type: ignore[misc]
+    parts = tuple(f"{name}." for name in absent)
     if unknown or any(not name.startswith(parts) for name in missing):
         raise TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
 
@@ -311,7 +315,7 @@ class _Outputs:
 
         from telldraw.commands import sheets
 
-        can, device = SYSTEMS[self.card["system"]].capabilities, self.trainer.device
+        can, device = capabilities(self.card["system"], system), self.trainer.device
         for number, sheet in enumerate(sheets.draw(system, can, self.dataset, self.chosen, device=device)):
             ending = f"-{number + 1}" if number else ""
             sheet.save(self.folder / f"{seen:010d}{ending}.png")

@@ -6,6 +6,7 @@ Nothing in this file imports torch, so listing systems is instant.
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from telldraw.errors import TelldrawError
 
@@ -57,6 +58,18 @@ SYSTEMS = {
         ("Generative", "Autoencoder", "Density", "Latent", "ImportanceWeighted"),
         batch="Pictures",
     ),
+    "pixelcnn": Entry(
+        "Draws a picture pixel by pixel, and says exactly how likely one is",
+        "van den Oord et al., NIPS 2016 (arXiv:1606.05328)",
+        ("Generative", "Density"),
+        batch="Pictures",
+    ),
+    "vqvae": Entry(
+        "Turns a picture into maps of codes, and draws new maps code by code",
+        "Razavi, van den Oord & Vinyals, NeurIPS 2019 (arXiv:1906.00446)",
+        ("Generative", "Autoencoder", "Density", "Coding"),
+        batch="Pictures",
+    ),
 }
 
 
@@ -69,3 +82,12 @@ def load(name: str) -> ModuleType:
     if name not in SYSTEMS:
         raise UnknownSystem(f"no system {name!r}; choose from {', '.join(sorted(SYSTEMS))}")
     return import_module(f"telldraw.systems.{name}")
+
+
+def capabilities(name: str, system: Any) -> tuple[str, ...]:
+    """What `system`, built as its weights' card says, can do: its row of the table, without what it says it `lacks`.
+
+    A system trained in stages lacks what a later stage will give it.
+    """
+    lacks = getattr(system, "lacks", ())
+    return tuple(each for each in SYSTEMS[name].capabilities if each not in lacks)

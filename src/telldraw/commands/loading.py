@@ -1,0 +1,33 @@
+"""Weights for a command that needs a system which can do something."""
+
+from typing import TYPE_CHECKING
+
+from telldraw.errors import TelldrawError, WeightsError
+from telldraw.systems import capabilities
+
+if TYPE_CHECKING:
+    from telldraw.weights import Loaded
+
+
+def load(given: str, device: str, wanted: tuple[str, ...], what: str) -> "Loaded":
+    """The named weights, of a system that can do one of the `wanted`. Raises TelldrawError: it does not `what`."""
+    import torch
+
+    from telldraw import weights
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
+    folder = weights.find(given)
+    loaded = weights.load(folder, device)
+    name = loaded.card["system"]
+    if set(wanted) & set(capabilities(name, loaded.system)):
+        return loaded
+    if set(wanted) & set(getattr(loaded.system, "lacks", ())):
+        raise WeightsError(
+            f"{folder} holds the first stage of {name}, which does not {what} yet; train the next one: telldraw train "
+            f"{name} --preset ...-prior --start-from {given}"
+        )
+    hint = "; it draws what it is told: telldraw draw" if hasattr(loaded.system, "turn") else ""
+    raise WeightsError(f"{folder} holds {name}, which does not {what}{hint}")
