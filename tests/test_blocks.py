@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from telldraw.blocks import residual
 from telldraw.blocks.attention import SelfAttention
 from telldraw.blocks.conditioning import ConditioningAugmentation
+from telldraw.blocks.maxout import Maxout
 from telldraw.blocks.normalization import ConditionalBatchNorm, spectral_norm
 from telldraw.blocks.residual import SLOPE, DownBlock, UpBlock, convolution
 from telldraw.blocks.sentence import SentenceEncoder
@@ -254,3 +255,22 @@ def test_resampling_and_convolution_together_equal_one_after_the_other(batch: in
     torch.testing.assert_close(residual.double_and_convolve(features, weight), doubled, rtol=1e-4, atol=1e-4)
     halved = F.conv2d(features, weight, padding=1).unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean((3, 5))
     torch.testing.assert_close(residual.convolve_and_halve(features, weight), halved, rtol=1e-4, atol=1e-4)
+
+
+# --- maxout -------------------------------------------------------------------------------------------------------
+
+
+def test_a_maxout_unit_is_the_largest_of_its_own_pieces() -> None:
+    block, x = Maxout(4, units=3, pieces=5), torch.randn(7, 4)
+    weight, bias = block.linear.weight.view(3, 5, 4), block.linear.bias.view(3, 5)
+    expected = torch.stack([(x @ weight[unit].T + bias[unit]).max(1).values for unit in range(3)], 1)
+    torch.testing.assert_close(block(x), expected)
+
+
+def test_two_maxout_pieces_can_be_the_absolute_value() -> None:
+    block = Maxout(1, units=1, pieces=2)
+    with torch.no_grad():
+        block.linear.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        block.linear.bias.zero_()
+    x = torch.linspace(-2, 2, 9)[:, None]
+    assert torch.equal(block(x), x.abs())
