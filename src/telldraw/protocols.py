@@ -50,6 +50,10 @@ class Update(Protocol):
         """Make the step sizes of the optimizer `name` those it began with, times `factor`."""
         ...
 
+    def momentum(self, name: str, value: float) -> None:
+        """Make the momentum of the optimizer `name`, an SGD, this one."""
+        ...
+
     def record(self, **values: Tensor | float) -> None:
         """Note figures for the log; they move nothing."""
         ...

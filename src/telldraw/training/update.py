@@ -36,6 +36,11 @@ class Update:
         for group in self.optimizers[name].param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
+    def momentum(self, name: str, value: float) -> None:
+        """Make the momentum of `name` this one; it is part of the training state."""
+        for group in self.optimizers[name].param_groups:
+            group["momentum"] = value
+
     def record(self, **values: Tensor | float) -> None:
         """Note figures for the log; the last value of each name counts."""
         for name, value in values.items():
