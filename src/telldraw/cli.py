@@ -28,12 +28,14 @@ COMMANDS = {
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "studio": Command("telldraw.commands.studio", "draw in a browser; an HTTP API for other programs", "draw"),
     "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),
+    "tag": Command("telldraw.commands.tag", "find words for a picture", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
 }
 
 _OF_STUDIO = {"fastapi", "uvicorn", "starlette", "sqlalchemy", "prometheus_client", "platformdirs"}
+_OF_WORDS = {"gensim", "smart_open"}
 _GROUPS = {"draw": "Draw", "data": "Data", "train": "Train"}
 _EXAMPLES = """\
 Examples:
@@ -58,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         if package in ("", "telldraw"):
             raise
         own = {"export": "export"} | dict.fromkeys(["studio"] if package in _OF_STUDIO else [], "studio")
-        extra = own.get(words[0], "train")
+        extra = "words" if package in _OF_WORDS else own.get(words[0], "train")
         print(f"telldraw: {words[0]} needs {package}: pip install 'telldraw[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

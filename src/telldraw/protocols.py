@@ -168,3 +168,19 @@ class Density(Protocol):
     def log_likelihood(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in [-1, 1] -> [N] nats, exact or a lower bound: the system says which."""
         ...
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """A system that finds words for a picture by drawing word vectors: the words nearest to them are meant."""
+
+    noise_dim: int
+    vectors: Tensor
+    """[K, E]: of the words it knows."""
+
+    def tag(self, feature: Tensor, noise: Tensor) -> Tensor:
+        """Features [N, D] of pictures, noise [N, noise_dim] ~ N(0, 1) -> word vectors [N, E].
+
+        All that is random is in `noise`: the same arguments give the same words.
+        """
+        ...

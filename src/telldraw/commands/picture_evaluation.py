@@ -60,7 +60,7 @@ def is_picture_system(folder: Path) -> bool:
     from telldraw.weights import card
 
     entry = SYSTEMS.get(card(folder)["system"])
-    return entry is not None and entry.batch == "Pictures"
+    return entry is not None and entry.batch in ("Pictures", "Tags")
 
 
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
@@ -106,7 +106,7 @@ def check_fits(loaded: "Loaded", collection: "Collection") -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar on stderr with the time left, to be told how many are done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -129,7 +129,14 @@ def classification(job: Job) -> dict[str, Figure]:
     return {"accuracy": Figure(share, f"share of {len(rows):,} true pictures named rightly", error)}
 
 
-MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification}
+def tagging(job: Job) -> dict[str, Figure]:
+    """How many of the words a tagger finds are words that people used."""
+    from telldraw.commands import tags
+
+    return {name: Figure(*figure) for name, figure in tags.measured(job).items()}
+
+
+MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {"Classifier": classification, "Tagger": tagging}
 """Capability -> its figures."""
 
 

@@ -26,7 +26,9 @@ class Learnt(NamedTuple):
     source: str  # for people
 
 
-def skip_gram(sentences: Sequence[Sequence[str]], words: Sequence[str], dim: int, *, seed: int = 0) -> Learnt:
+def skip_gram(
+    sentences: Sequence[Sequence[str]], words: Sequence[str], dim: int, *, window: int = WINDOW, seed: int = 0
+) -> Learnt:
     """Vectors float32 [V, dim] of `words`, learnt from `sentences` by skip-gram with negative sampling.
 
     Deterministic in its arguments: one thread, one stream of random numbers, nothing that depends on Python's hashes of
@@ -39,7 +41,7 @@ def skip_gram(sentences: Sequence[Sequence[str]], words: Sequence[str], dim: int
         [list(sentence) for sentence in sentences],
         sg=1,
         vector_size=dim,
-        window=WINDOW,
+        window=window,
         negative=NEGATIVE,
         epochs=EPOCHS,
         min_count=1,

@@ -20,7 +20,7 @@ _ROWS = 25_600  # word vectors compared with the table at once: 256 pictures of 
 class Proposed(NamedTuple):
     """The tags proposed for N pictures, best first."""
 
-    tags: Tensor  # [N, T] int64 numbers of tags
+    tags: Tensor  # [N, T] int64 numbers of tags; -1 where fewer than T were near to any sample
     share: Tensor  # [N, T] float, the share of the samples among whose nearest words the tag is
 
 
@@ -38,28 +38,51 @@ def nearest(vectors: Tensor, table: Tensor, count: int) -> Tensor:
 
 
 def most_common(near: Tensor, size: int, count: int) -> Proposed:
-    """near [N, S, n] numbers below `size` -> the `count` most common of each picture; of equals the lowest number."""
+    """near [N, S, n] numbers below `size` -> the `count` most common of each picture; of equals the lowest number.
+
+    A tag that is near to no sample is not proposed: its place is -1, and not that of the most frequent word.
+    """
     pictures, samples, _ = near.shape
     votes = near.new_zeros((pictures, size)).scatter_add_(1, near.flatten(1), torch.ones_like(near).flatten(1))
     ranked = votes.sort(dim=1, descending=True, stable=True)
-    return Proposed(ranked.indices[:, :count], ranked.values[:, :count].float() / samples)
+    most = ranked.values[:, :count]
+    return Proposed(torch.where(most > 0, ranked.indices[:, :count], -1), most.float() / samples)
 
 
 @torch.inference_mode()
 def propose(
-    system: Tagger, features: Tensor, table: Tensor, *, seed: int, samples: int = SAMPLES, tags: int = TAGS
+    system: Tagger,
+    features: Tensor,
+    *,
+    seed: int,
+    samples: int = SAMPLES,
+    words: int = NEAREST,
+    tags: int = TAGS,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Proposed:
-    """The paper's protocol for pictures with features [N, D]. A picture's noise depends on the seed and its row."""
-    parts, size = [], max(1, _ROWS // samples)
+    """The paper's protocol for pictures with features [N, D]: `words` are looked up for each of `samples` vectors.
+
+    A picture's noise depends on the seed and its row alone.
+    """
+    parts, size, table = [], max(1, _ROWS // samples), system.vectors
     for start in range(0, len(features), size):
         part = features[start : start + size]
-        noise = torch.stack(
-            [noise_of(seed, start + row, samples, system.noise_dim) for row in range(len(part))]
-        ).to(features.device)
-        vectors = system.tag(part.repeat_interleave(samples, 0), noise.flatten(0, 1))
-        near = nearest(vectors.float(), table, NEAREST).view(len(part), samples, -1)
+        noise = torch.stack([noise_of(seed, start + row, samples, system.noise_dim) for row in range(len(part))])
+        vectors = system.tag(part.repeat_interleave(samples, 0), noise.flatten(0, 1).to(features.device))
+        near = nearest(vectors.float(), table, words).view(len(part), samples, -1)
         parts.append(most_common(near, len(table), tags))
+        progress(start + len(part))
     return Proposed(*(torch.cat(each) for each in zip(*parts, strict=True)))
+
+
+def of_people(used: Tensor, table: Tensor, *, seed: int, samples: int = SAMPLES, words: int = NEAREST) -> Tensor:
+    """The protocol with a perfect generator: samples are drawn from the tags people used, used [N, K], -> [N, TAGS].
+
+    What it falls short of is the protocol's doing: where few words are known, 20 neighbours are many of them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.multinomial(used.float(), samples, replacement=True, generator=generator)
+    return most_common(nearest(table, table, words)[drawn], len(table), TAGS).tags
 
 
 def noise_of(seed: int, row: int, samples: int, dim: int) -> Tensor:
@@ -71,9 +94,9 @@ def noise_of(seed: int, row: int, samples: int, dim: int) -> Tensor:
 def score(proposed: Tensor, used: Tensor) -> Figures:
     """proposed [N, T] numbers of tags, used [N, K] 0 or 1 -> precision at T and recall at T of each picture.
 
-    A picture on which no tag was used has no recall: it is not a number.
+    A place that is empty (-1) is wrong. A picture on which no tag was used has no recall: it is not a number.
     """
-    right = used.gather(1, proposed).sum(1).double()
+    right = (used.gather(1, proposed.clamp(min=0)) * (proposed >= 0)).sum(1).double()
     return Figures(right / proposed.shape[1], right / used.sum(1).double())
 
 
@@ -94,7 +117,7 @@ def at_random(pictures: int, size: int, *, seed: int, count: int = TAGS) -> Tens
 
 def most_frequent(pictures: int, train_used: Tensor, count: int = TAGS) -> Tensor:
     """The tags most used in training, the same for all, [pictures, count]."""
-    return _highest(train_used.sum(0, keepdim=True).float(), count).expand(pictures, -1)
+    return highest(train_used.sum(0, keepdim=True).float(), count).expand(pictures, -1)
 
 
 def of_neighbours(
@@ -108,13 +131,11 @@ def of_neighbours(
     parts = []
     for part in features.split(256):
         near = torch.cdist(part, train_features).topk(neighbours, dim=1, largest=False).indices
-        parts.append(_highest(train_used[near].double().sum(1) + 0.5 * overall, count))
+        parts.append(highest(train_used[near].double().sum(1) + 0.5 * overall, count))
     return torch.cat(parts)
 
 
-def of_linear_map(
-    features: Tensor, train_features: Tensor, train_targets: Tensor, penalty: float
-) -> Tensor:
+def of_linear_map(features: Tensor, train_features: Tensor, train_targets: Tensor, penalty: float) -> Tensor:
     """Ridge regression from features [n, D] to targets [n, M], read at features [N, D]: [N, M].
 
     With targets that are mean word vectors this is DeViSE's linear map (Frome et al. 2013) with squared error; with
@@ -127,11 +148,12 @@ def of_linear_map(
     return ((features.double() - mean) @ weight + centre).to(features.dtype)
 
 
-def chosen_on[T](values: tuple[T, ...], quality: Callable[[T], float]) -> T:
-    """The value of highest quality, the first of equals."""
-    return max(values, key=quality)
+def mean_vectors(used: Tensor, table: Tensor) -> Tensor:
+    """used [N, K] 0 or 1, table [K, E] -> the mean of the directions of each picture's words, [N, E]."""
+    directions = torch.nn.functional.normalize(table, dim=1)
+    return used.to(directions.dtype) @ directions / used.sum(1, keepdim=True).clamp(min=1)
 
 
-def _highest(scores: Tensor, count: int) -> Tensor:
-    """[N, K] -> the numbers of the `count` highest, of equals the lowest number first."""
+def highest(scores: Tensor, count: int = TAGS) -> Tensor:
+    """scores [N, K] -> the numbers of the `count` highest, of equals the lowest number first."""
     return scores.sort(dim=1, descending=True, stable=True).indices[:, :count]

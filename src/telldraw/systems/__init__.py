@@ -39,6 +39,12 @@ SYSTEMS = {
         ("Classifier",),
         batch="Pictures",
     ),
+    "tagger": Entry(
+        "Finds words for a picture: the multimodal conditional GAN",
+        "Mirza & Osindero, 2014 (arXiv:1411.1784)",
+        ("Tagger",),
+        batch="Tags",
+    ),
 }
 
 
