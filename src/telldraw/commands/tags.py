@@ -64,7 +64,11 @@ def measured(job: Any) -> dict[str, tuple[float, str, float | None]]:
         figures[name] = (precision[0], f"precision at 10; {told[name]}; {different} different words", precision[1])
         figures[f"{name}: recall"] = (recall[0], "recall at 10", recall[1])
     best = tagging.best_possible(used)
-    figures["best possible"] = (_mean(best.precision)[0], f"precision at 10 of a person's own tags, {len(rows):,}", None)
+    figures["best possible"] = (
+        _mean(best.precision)[0],
+        f"precision at 10 of a person's own tags, {len(rows):,}",
+        None,
+    )
     figures["best possible: recall"] = (_mean(best.recall)[0], "recall at 10 of a person's own tags", None)
     return figures
 

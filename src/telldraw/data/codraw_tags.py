@@ -22,6 +22,7 @@ from telldraw.data.tagged import MINIMUM, Look, Report, by_split, labelled, seen
 from telldraw.errors import DataError
 from telldraw.text import normalise
 
+
 class Told(NamedTuple):
     """A scene, and all that was said of it."""
 
@@ -32,7 +33,9 @@ class Told(NamedTuple):
     sentences: tuple[tuple[str, ...], ...]  # both people's messages
 
 
-def read(file: Path, limit: int | None = None, fault: Callable[[str, str], None] = lambda name, what: None) -> list[Told]:
+def read(
+    file: Path, limit: int | None = None, fault: Callable[[str, str], None] = lambda name, what: None
+) -> list[Told]:
     """The scenes of the owner's file by split and id; a dialogue with a fault is left out and told to `fault`."""
     dialogues = codraw.load(file)
     found = []
@@ -109,4 +112,6 @@ def prepare(
             "left out": left_out,
         }
         splits = by_split([one.split for one in told])
-        return store(writer, images, labels, splits, Tagging(features, learnt.vectors, look.folder), learnt, look, facts)
+        return store(
+            writer, images, labels, splits, Tagging(features, learnt.vectors, look.folder), learnt, look, facts
+        )

@@ -38,6 +38,7 @@ class Tagging(NamedTuple):
     vectors: np.ndarray  # float32 [K, E]
     network: Path | None = None  # a weights folder, to be copied
 
+
 def write_collection(
     writer: Writer,
     blocks: Iterable[np.ndarray],

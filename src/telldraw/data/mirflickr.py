@@ -144,7 +144,9 @@ def prepare(
             "left out": [[name, "it has no tag of the vocabulary"] for name in left_out],
         }
         splits = by_split([split for split, _ in divided])
-        return store(writer, images, labels, splits, Tagging(found, learnt.vectors, looking.folder), learnt, looking, facts)
+        return store(
+            writer, images, labels, splits, Tagging(found, learnt.vectors, looking.folder), learnt, looking, facts
+        )
 
 
 def _features(path: Path, count: int) -> np.ndarray:

@@ -91,13 +91,13 @@ def noise_of(seed: int, row: int, samples: int, dim: int) -> Tensor:
     return torch.randn(samples, dim, generator=generator)
 
 
-def score(proposed: Tensor, used: Tensor) -> Figures:
-    """proposed [N, T] numbers of tags, used [N, K] 0 or 1 -> precision at T and recall at T of each picture.
+def score(proposed: Tensor, used: Tensor, count: int = TAGS) -> Figures:
+    """proposed [N, T <= count] numbers of tags, used [N, K] 0 or 1 -> precision and recall at `count` of each picture.
 
-    A place that is empty (-1) is wrong. A picture on which no tag was used has no recall: it is not a number.
+    A place that is empty (-1, or not there) is wrong. A picture on which no tag was used has no recall: it is not a number.
     """
     right = (used.gather(1, proposed.clamp(min=0)) * (proposed >= 0)).sum(1).double()
-    return Figures(right / proposed.shape[1], right / used.sum(1).double())
+    return Figures(right / count, right / used.sum(1).double())
 
 
 def best_possible(used: Tensor, count: int = TAGS) -> Figures:
