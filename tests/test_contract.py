@@ -61,7 +61,8 @@ def tags(known: TagFacts, seed: int = 0) -> Tags:
     """Six pairs of a picture's features and a word."""
     rng = torch.Generator().manual_seed(seed)
     words = torch.from_numpy(known.vectors)[torch.tensor([0, 1, 2, 2, 1, 0])]
-    return Tags(torch.randn(6, len(known.mean), generator=rng), words)
+    feature, other = torch.randn(2, 6, len(known.mean), generator=rng)
+    return Tags(feature, words, other)
 
 
 KINDS: dict[str, Callable[[Any], Any]] = {"Dialogues": dialogues, "Pictures": pictures, "Tags": tags}

@@ -51,7 +51,7 @@ def test_the_papers_networks_have_the_papers_weights() -> None:
 
 
 def test_the_papers_generator_moves_all_pictures_words_alike() -> None:
-    """Picture and noise meet in a sum: what changes with the noise is the same for every picture. `hidden` undoes it."""
+    """Picture and noise meet in a sum: what noise changes is the same for every picture. `hidden` undoes it."""
     noise, x = torch.randn(2, 100), torch.randn(2, 6)
     for preset, alike in (("paper", True), ("small", False)):
         system = tagger.build(tagger.PRESETS[preset], random_facts()).eval()
@@ -94,7 +94,7 @@ def test_the_papers_schedule_of_step_size_and_momentum() -> None:
     small = {"noise_units": 4, "feature_units": 4, "word_units": 4, "picture_units": 4, "joint_units": 4}
     system = tagger.build(replace(tagger.PRESETS["paper"], **small), random_facts())
     update = Update(system.optimizers())
-    batch = Tags(torch.randn(4, 6), torch.randn(4, 5))
+    batch = Tags(torch.randn(4, 6), torch.randn(4, 5), torch.randn(4, 6))
     for step, momentum in ((0, 0.5), (62_500, 0.6), (125_000, 0.7), (400_000, 0.7)):
         update.step = step
         system.training_step(batch, update)
@@ -115,7 +115,8 @@ def test_it_learns_which_words_go_with_which_pictures() -> None:
     system.train()
     for _ in range(400):
         kind = torch.randint(2, (64,))
-        system.training_step(Tags(kinds[kind], vectors[2 * kind + torch.randint(2, (64,))]), update)
+        words = vectors[2 * kind + torch.randint(2, (64,))]
+        system.training_step(Tags(kinds[kind], words, kinds[1 - kind]), update)
         update.step += 1
     found = tagging.propose(system.eval(), kinds, seed=0, words=1, tags=2)
     assert [set(row) for row in found.tags.tolist()] == [{0, 1}, {2, 3}]

@@ -370,6 +370,35 @@ def test_a_batch_depends_on_seed_and_step_alone(prepared_tags: Path) -> None:
     assert not torch.equal(late.word, TagLoader(collection, "train", 8, seed=1).batch(len(two) + 1).word)
 
 
+def test_the_other_picture_of_a_pair_does_not_have_the_tag(prepared_tags: Path) -> None:
+    collection = Collection.open(prepared_tags)
+    facts, rows = collection.tag_facts, collection.splits["train"]
+    assert collection.features is not None
+    seen: dict[bytes, set[int]] = {}  # a feature vector -> the tags of all pictures that have it
+    for row in rows:
+        seen.setdefault(collection.features[row].tobytes(), set()).update(np.nonzero(collection.labels[row])[0])
+    number = {facts.vectors[tag].tobytes(): tag for tag in range(len(facts.vectors))}
+    loader = TagLoader(collection, "train", 16)
+    for step in range(2 * len(loader)):
+        batch = loader.batch(step)
+        for word, other in zip(batch.word, batch.other, strict=True):
+            assert number[word.numpy().tobytes()] not in seen[other.numpy().tobytes()]
+
+
+def test_a_tag_that_all_pictures_have_keeps_its_own_picture(
+    prepared_tags: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = Collection.open(prepared_tags)
+    collection.labels[:, 0] = 1
+    monkeypatch.setattr("telldraw.data.tag_loader._TRIES", 0)
+    loader = TagLoader(collection, "train", 32)
+    batch = loader.batch(0)
+    word = torch.from_numpy(collection.tag_facts.vectors[0])
+    everywhere = (batch.word == word).all(1)
+    assert bool(everywhere.any()) and not bool(everywhere.all())
+    assert torch.equal(batch.other[everywhere], batch.feature[everywhere])
+
+
 def test_pictures_without_tags_cannot_be_tagged(tmp_path: Path, prepared_tags: Path) -> None:
     from telldraw.data.collection import write_collection
 

@@ -95,6 +95,9 @@ class Tags(NamedTuple):
 
     feature: Tensor  # [N, D] float: what a network says of the picture
     word: Tensor  # [N, E] float: the word vector of the tag
+    other: (
+        Tensor  # [N, D] float: the features of a picture that does not have the tag; the picture's own if all have it
+    )
 
     def examples(self) -> int:
         """Number of pairs, the unit of progress."""

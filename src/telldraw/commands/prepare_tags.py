@@ -75,7 +75,8 @@ class MIRFlickr:
     """Prepare MIRFlickr-25000: photographs with their owners' tags; features; word vectors."""
 
     source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FOLDER")] = None
-    """Folder with im1.jpg, im2.jpg, ... and meta/tags, as in mirflickr25k.zip; unless said, $TELLDRAW_DATA/mirflickr."""
+    """Folder with im1.jpg, im2.jpg, ... and meta/tags, as in mirflickr25k.zip; unless said, $TELLDRAW_DATA/mirflickr
+    where that is set."""
     annotations: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder with the annotations (sky.txt, ...), which then are tags too, as in the paper."""
     features: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from telldraw.protocols import Tagger
 
 FEW = 1
-"""Words looked up for a sample where a few hundred are known. The paper's 20 are of 247,465; of 362 they are a 18th, and
-the ten most common of so many neighbours are those that are near to everything."""
+"""Words looked up for a sample where a few hundred are known. The paper's 20 are of 247,465; of 362 they are an
+eighteenth, and the ten most common of so many neighbours are those that are near to everything."""
 NEIGHBOURS = (1, 3, 5, 10, 20, 40, 80, 160)
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Numbers of neighbours and ridges from which validation chooses."""
@@ -152,7 +152,7 @@ def sheet(
     device: torch.device | str = "cpu",
     words: int = FEW,
 ) -> list[Strip]:
-    """Pictures with the words people used and those found: table 2 of the paper. What people used too is in capitals."""
+    """Pictures, the words people used and those found, in capitals where people used them too: the paper's table 2."""
     chosen = list(rows)[:_SHOWN]
     proposed = tagging.propose(system, _features(collection, chosen, device), seed=0, words=words)
     frames = []

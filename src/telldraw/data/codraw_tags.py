@@ -75,7 +75,7 @@ def prepare(
     tell: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """Read CoDraw, learn (or read from the file `vectors`) word vectors, draw the scenes, look at them, store it all."""
+    """Read CoDraw, learn word vectors (or read the file `vectors`), draw the scenes, look at them, store it all."""
     left_out: list[list[str]] = []
 
     def fault(name: str, what: str) -> None:

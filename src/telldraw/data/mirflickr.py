@@ -63,8 +63,10 @@ def read(folder: Path, annotations: Path | None = None) -> list[Photograph]:
 
 
 def _annotations(folder: Path) -> dict[int, set[str]]:
-    """The annotations of each picture: `sky.txt` has the numbers of the pictures with sky. `_r1`, the clearest of them,
-    are among those, and add nothing."""
+    """The annotations of each picture: `sky.txt` has the numbers of the pictures with sky.
+
+    Those of `sky_r1.txt`, the clearest of them, are among these, and add nothing.
+    """
     files = [path for path in sorted(folder.glob("*.txt")) if path.stem.lower() != "readme"]
     if not files:
         raise DataError(f"--annotations {folder} has no files such as sky.txt; unpack mirflickr25k_annotations there")

@@ -9,6 +9,8 @@ from telldraw.batches import Tags
 from telldraw.data.collection import Collection
 from telldraw.errors import DataError
 
+_TRIES = 20  # at random, before all pictures are looked at
+
 
 class TagLoader:
     """Draws batches of pairs from one split of a prepared set of tagged pictures: each picture once for each tag."""
@@ -29,7 +31,7 @@ class TagLoader:
                 f"for a batch of {batch_size}; choose a smaller --batch-size"
             )
         self.batch_size, self.seed = batch_size, seed
-        self._pairs = np.stack([picture, tag], 1)
+        self._pairs, self._labels = np.stack([picture, tag], 1), collection.labels[rows.start : rows.stop]
         self._features = torch.from_numpy(collection.features[rows.start : rows.stop]).to(device)
         self._vectors = torch.from_numpy(facts.vectors).to(device)
         self._order = (-1, np.zeros(0, np.int64))  # of one epoch, and which
@@ -43,9 +45,23 @@ class TagLoader:
         epoch, place = divmod(step, len(self))
         if self._order[0] != epoch:
             self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self._pairs))
-        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
-        picture, tag = torch.from_numpy(self._pairs[chosen].T.copy()).to(self._features.device)
-        return Tags(self._features[picture], self._vectors[tag])
+        pairs = self._pairs[self._order[1][place * self.batch_size : (place + 1) * self.batch_size]]
+        others = self._without(pairs[:, 1], pairs[:, 0], np.random.default_rng((self.seed, epoch, place)))
+        picture, tag, other = torch.from_numpy(np.stack([*pairs.T, others])).to(self._features.device)
+        return Tags(self._features[picture], self._vectors[tag], self._features[other])
+
+    def _without(self, tags: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """For each tag a picture that does not have it, any one alike likely; or `own` where every picture has it."""
+        others = rng.integers(len(self._labels), size=len(tags))
+        for _ in range(_TRIES):
+            wrong = self._labels[others, tags] > 0
+            if not wrong.any():
+                return others
+            others[wrong] = rng.integers(len(self._labels), size=wrong.sum())
+        for place in np.nonzero(self._labels[others, tags])[0]:  # nearly all pictures have it: look at each
+            free = np.nonzero(self._labels[:, tags[place]] == 0)[0]
+            others[place] = rng.choice(free) if len(free) else own[place]
+        return others
 
     def iterate(self, start_step: int = 0) -> Iterator[Tags]:
         """Give the batches from `start_step` on, in order, without end."""

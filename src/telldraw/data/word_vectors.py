@@ -32,8 +32,8 @@ def skip_gram(
     """Vectors float32 [V, dim] of `words`, learnt from `sentences` by skip-gram with negative sampling.
 
     Deterministic in its arguments: one thread, one stream of random numbers, nothing that depends on Python's hashes of
-    strings, which change from process to process. Words that are not in `words` are context all the same. Raises DataError when one of
-    `words` is in no sentence.
+    strings, which change from process to process. Words that are not in `words` are context all the same. Raises
+    DataError when one of `words` is in no sentence.
     """
     from gensim.models import Word2Vec
 

@@ -1,7 +1,7 @@
 """Tags for pictures: from samples of word vectors to ten words, what these are worth, and what is as easily guessed.
 
-Mirza and Osindero 2014 (arXiv:1411.1784), Sec. 4.2: a hundred samples a picture, the 20 words nearest to each by cosine,
-the 10 words most common among these. All functions are pure; K tags, D features, E numbers in a word vector.
+Mirza and Osindero 2014 (arXiv:1411.1784), Sec. 4.2: a hundred samples a picture, the 20 words nearest to each by
+cosine, the 10 words most common among these. All functions are pure; K tags, D features, E numbers in a word vector.
 """
 
 from collections.abc import Callable
@@ -94,7 +94,7 @@ def noise_of(seed: int, row: int, samples: int, dim: int) -> Tensor:
 def score(proposed: Tensor, used: Tensor, count: int = TAGS) -> Figures:
     """proposed [N, T <= count] numbers of tags, used [N, K] 0 or 1 -> precision and recall at `count` of each picture.
 
-    A place that is empty (-1, or not there) is wrong. A picture on which no tag was used has no recall: it is not a number.
+    A place that is empty (-1, or not there) is wrong. A picture without tags has no recall: it is not a number.
     """
     right = (used.gather(1, proposed.clamp(min=0)) * (proposed >= 0)).sum(1).double()
     return Figures(right / count, right / used.sum(1).double())
