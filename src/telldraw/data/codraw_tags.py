@@ -15,7 +15,6 @@ import numpy as np
 from telldraw.data import DATASETS, codraw, word_vectors
 from telldraw.data.archive import Writer
 from telldraw.data.clipart import CANVAS, Scene, draw_all
-from telldraw.data.collection import Tagging
 from telldraw.data.scenes import parse_scene
 from telldraw.data.stopwords import is_tag
 from telldraw.data.tagged import MINIMUM, Look, Report, by_split, labelled, seen, store, vocabulary
@@ -113,5 +112,5 @@ def prepare(
         }
         splits = by_split([one.split for one in told])
         return store(
-            writer, images, labels, splits, Tagging(features, learnt.vectors, look.folder), learnt, look, facts
+            writer, facts, images=images, labels=labels, splits=splits, features=features, learnt=learnt, look=look
         )

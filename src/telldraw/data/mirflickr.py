@@ -18,7 +18,6 @@ from PIL import Image
 
 from telldraw.data import DATASETS, word_vectors
 from telldraw.data.archive import Writer
-from telldraw.data.collection import Tagging
 from telldraw.data.tagged import MINIMUM, SPLITS, Look, Report, by_split, labelled, seen, store, vocabulary
 from telldraw.errors import DataError
 
@@ -147,7 +146,7 @@ def prepare(
         }
         splits = by_split([split for split, _ in divided])
         return store(
-            writer, images, labels, splits, Tagging(found, learnt.vectors, looking.folder), learnt, looking, facts
+            writer, facts, images=images, labels=labels, splits=splits, features=found, learnt=learnt, look=looking
         )
 
 

@@ -78,13 +78,14 @@ def seen(blocks: Iterable[np.ndarray], look: Look, progress: Callable[[int], Non
 
 def store(
     writer: Writer,
+    facts: dict[str, Any],
+    *,
     images: np.ndarray,
     labels: np.ndarray,
     splits: dict[str, list[int]],
-    tagging: Tagging,
+    features: np.ndarray,
     learnt: Learnt,
     look: Look,
-    facts: dict[str, Any],
 ) -> Report:
     """Write a set of tagged pictures through an open writer.
 
@@ -93,9 +94,9 @@ def store(
     """
     if not splits["train"][1]:
         raise DataError("there is no training picture with a tag; a tagger has nothing to learn from")
-    centred = tagging._replace(vectors=learnt.vectors - learnt.vectors.mean(0))
+    tagging = Tagging(features, learnt.vectors - learnt.vectors.mean(0), look.folder)
     more = {"classes": learnt.words, "many": True, "splits": splits, "word vectors": learnt.source}
-    write_collection(writer, [images], labels, {**facts, **more, "features": look.about}, tagging=centred)
+    write_collection(writer, [images], labels, {**facts, **more, "features": look.about}, tagging=tagging)
     return Report(
         pictures={name: stop - start for name, (start, stop) in splits.items()},
         tags=len(learnt.words),
