@@ -62,7 +62,7 @@ def tags(known: TagFacts, seed: int = 0) -> Tags:
     rng = torch.Generator().manual_seed(seed)
     words = torch.from_numpy(known.vectors)[torch.tensor([0, 1, 2, 2, 1, 0])]
     feature, other = torch.randn(2, 6, len(known.mean), generator=rng)
-    return Tags(feature, words, other)
+    return Tags(feature, words, words.flip(0), other)
 
 
 KINDS: dict[str, Callable[[Any], Any]] = {"Dialogues": dialogues, "Pictures": pictures, "Tags": tags}

@@ -94,7 +94,7 @@ def test_the_papers_schedule_of_step_size_and_momentum() -> None:
     small = {"noise_units": 4, "feature_units": 4, "word_units": 4, "picture_units": 4, "joint_units": 4}
     system = tagger.build(replace(tagger.PRESETS["paper"], **small), random_facts())
     update = Update(system.optimizers())
-    batch = Tags(torch.randn(4, 6), torch.randn(4, 5), torch.randn(4, 6))
+    batch = Tags(torch.randn(4, 6), torch.randn(4, 5), torch.randn(4, 5), torch.randn(4, 6))
     for step, momentum in ((0, 0.5), (62_500, 0.6), (125_000, 0.7), (400_000, 0.7)):
         update.step = step
         system.training_step(batch, update)
@@ -115,8 +115,9 @@ def test_it_learns_which_words_go_with_which_pictures() -> None:
     system.train()
     for _ in range(400):
         kind = torch.randint(2, (64,))
-        words = vectors[2 * kind + torch.randint(2, (64,))]
-        system.training_step(Tags(kinds[kind], words, kinds[1 - kind]), update)
+        which = torch.randint(2, (64,))
+        words, seconds = vectors[2 * kind + which], vectors[2 * kind + 1 - which]
+        system.training_step(Tags(kinds[kind], words, seconds, kinds[1 - kind]), update)
         update.step += 1
     found = tagging.propose(system.eval(), kinds, seed=0, words=1, tags=2)
     assert [set(row) for row in found.tags.tolist()] == [{0, 1}, {2, 3}]

@@ -385,6 +385,25 @@ def test_the_other_picture_of_a_pair_does_not_have_the_tag(prepared_tags: Path) 
             assert number[word.numpy().tobytes()] not in seen[other.numpy().tobytes()]
 
 
+def test_the_second_word_of_a_pair_is_another_tag_of_the_same_picture(prepared_tags: Path) -> None:
+    collection = Collection.open(prepared_tags)
+    facts, rows = collection.tag_facts, collection.splits["train"]
+    assert collection.features is not None
+    number = {facts.vectors[tag].tobytes(): tag for tag in range(len(facts.vectors))}
+    of: dict[bytes, list[set[int]]] = {}
+    for row in rows:
+        of.setdefault(collection.features[row].tobytes(), []).append(set(np.nonzero(collection.labels[row])[0]))
+    loader, drawn = TagLoader(collection, "train", 16), set()
+    for step in range(4 * len(loader)):
+        batch = loader.batch(step)
+        for feature, *both in zip(batch.feature, batch.word, batch.second, strict=True):
+            pair = {number[word.numpy().tobytes()] for word in both}
+            own = of[feature.numpy().tobytes()]
+            assert any(pair <= tags and len(pair) == min(2, len(tags)) for tags in own)
+            drawn.add(frozenset(pair))
+    assert len(drawn) > 2 * len(number)
+
+
 def test_a_tag_that_all_pictures_have_keeps_its_own_picture(
     prepared_tags: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,9 +95,8 @@ class Tags(NamedTuple):
 
     feature: Tensor  # [N, D] float: what a network says of the picture
     word: Tensor  # [N, E] float: the word vector of the tag
-    other: (
-        Tensor  # [N, D] float: the features of a picture that does not have the tag; the picture's own if all have it
-    )
+    second: Tensor  # [N, E] float: that of another tag of the picture, or the same if it has no other
+    other: Tensor  # [N, D] float: features of a picture that does not have the tag; the picture's own where all have it
 
     def examples(self) -> int:
         """Number of pairs, the unit of progress."""

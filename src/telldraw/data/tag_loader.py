@@ -46,9 +46,18 @@ class TagLoader:
         if self._order[0] != epoch:
             self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self._pairs))
         pairs = self._pairs[self._order[1][place * self.batch_size : (place + 1) * self.batch_size]]
-        others = self._without(pairs[:, 1], pairs[:, 0], np.random.default_rng((self.seed, epoch, place)))
-        picture, tag, other = torch.from_numpy(np.stack([*pairs.T, others])).to(self._features.device)
-        return Tags(self._features[picture], self._vectors[tag], self._features[other])
+        rng = np.random.default_rng((self.seed, epoch, place))
+        others = self._without(pairs[:, 1], pairs[:, 0], rng)
+        seconds = self._beside(pairs[:, 1], pairs[:, 0], rng)
+        picture, tag, second, other = torch.from_numpy(np.stack([*pairs.T, seconds, others])).to(self._features.device)
+        return Tags(self._features[picture], self._vectors[tag], self._vectors[second], self._features[other])
+
+    def _beside(self, tags: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """For each tag another one of its picture, any one alike likely; or the tag itself where it is the only one."""
+        labels = self._labels[own].astype(bool)
+        labels[np.arange(len(tags)), tags] = False
+        drawn = np.where(labels, rng.random(labels.shape, np.float32), -1).argmax(1)
+        return np.where(labels.any(1), drawn, tags)
 
     def _without(self, tags: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """For each tag a picture that does not have it, any one alike likely; or `own` where every picture has it."""

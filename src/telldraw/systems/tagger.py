@@ -26,7 +26,10 @@ What the paper leaves open, or what is otherwise here:
     moves the words of every picture in the same way, and a word that fits one picture is never drawn for it alone.
 6.  `wrong_weight`, ours: D also sees true words beside pictures that do not have them, and says no (Reed et al. 2016,
     Algorithm 1). In the paper nothing but G's own mistakes teaches D which words go with which picture.
-7.  Presets other than `paper` are narrower and use Adam, for two cores.
+7.  `pairs`, ours: D sees two words at once, two tags of one picture or two drawn for it (PacGAN: Lin et al. 2018, with
+    m = 2). Two tags are never the same word, so a G that finds one good word for a picture and stays with it is found
+    out at once. The paper names sets of tags as future work.
+8.  Presets other than `paper` are narrower and use Adam, for two cores.
 """
 
 from dataclasses import dataclass, replace
@@ -82,7 +85,9 @@ class Config:
     """What moves the weights."""
     wrong_weight: float = 0.5
     """Share of true words beside wrong pictures in D's negatives (paper: 0)."""
-    rate: float = 5e-4
+    pairs: bool = True
+    """Whether D sees two words of a picture at once (paper: one)."""
+    rate: float = 1e-3
     """Step size of both players at the start."""
     betas: tuple[float, float] = (0.0, 0.99)
     """adam: decays of its two moments."""
@@ -127,6 +132,7 @@ PRESETS = {
         discriminator_dropout=0.5,
         penalty=0.0,
         wrong_weight=0.0,
+        pairs=False,
         start="uniform",
         optimizer="sgd",
         rate=0.1,
@@ -169,18 +175,18 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """w [N, word_dim], x [N, feature_dim] -> the logit of D(w | x), [N]."""
+    """w [N, word_dim], or two words end to end, x [N, feature_dim] -> the logit of D(w | x), [N]."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.word = nn.Linear(config.word_dim, config.word_units)
+        self.word = nn.Linear(config.word_dim * (1 + config.pairs), config.word_units)
         self.picture = nn.Linear(config.feature_dim, config.picture_units)
         self.joint = Maxout(config.word_units + config.picture_units, config.joint_units, config.pieces)
         self.logit = nn.Linear(config.joint_units, 1)
         self.dropout = nn.Dropout(config.discriminator_dropout)
 
     def forward(self, w: Tensor, x: Tensor) -> Tensor:
-        """w [N, word_dim], x [N, feature_dim] -> [N]."""
+        """w [N, word_dim], or [N, 2 word_dim], x [N, feature_dim] -> [N]."""
         hidden = torch.cat([self.word(w).relu(), self.picture(x).relu()], 1)
         return self.logit(self.dropout(self.joint(self.dropout(hidden)))).squeeze(1)
 
@@ -224,7 +230,9 @@ class System(nn.Module):
         if config.optimizer == "sgd":
             self._schedule(update)
         x, w = self.standardised(batch.feature), batch.word / self.scale
-        drawn = self.generator(torch.randn(len(x), config.noise_dim, device=x.device), x)
+        drawn = self._drawn(x)
+        if config.pairs:
+            w, drawn = torch.cat([w, batch.second / self.scale], 1), torch.cat([drawn, self._drawn(x)], 1)
         w.requires_grad_(config.penalty > 0)
         real, fake = self.discriminator(w, x), self.discriminator(drawn.detach(), x)
         loss = minimax_discriminator(real, fake)
@@ -244,6 +252,10 @@ class System(nn.Module):
             judged_real=real.detach().sigmoid().mean(),
             judged_drawn=fake.detach().sigmoid().mean(),
         )
+
+    def _drawn(self, x: Tensor) -> Tensor:
+        """Standardised features [N, feature_dim] -> words drawn for them, [N, word_dim]."""
+        return self.generator(torch.randn(len(x), self.noise_dim, device=x.device), x)
 
     def _with_wrong(self, loss: Tensor, real: Tensor, w: Tensor, batch: Tags, update: Update) -> Tensor:
         """D's loss with true words beside pictures without them among its negatives."""
