@@ -74,6 +74,19 @@ def test_the_protocol_names_the_words_a_tagger_draws_with_their_shares() -> None
     assert found.tags[1].tolist() == [4, -1, -1] and found.share[1, 0] == 1
 
 
+def test_samples_are_counted_one_by_one() -> None:
+    found = tagging.propose(Fixed(torch.eye(6)), torch.tensor([[0.0, 1.0], [4.0, 4.0]]), seed=0, words=1, tags=6)
+    used = torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0]])
+    samples = tagging.of_samples(found, used)
+    assert samples.different.tolist() == [2, 1] and samples.right[1] == 1
+    zero = found.tags[0].tolist().index(0)
+    assert samples.right[0].item() == pytest.approx(found.share[0, zero].item())
+
+
+def test_words_are_shared_out_as_they_were_used() -> None:
+    assert tagging.word_shares(torch.tensor([[1, 0, 1], [1, 0, 1], [0, 1, 0]])).tolist() == [0.4, 0.2, 0.4]
+
+
 def test_a_picture_gets_the_same_words_however_many_others_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     system, features = Fixed(torch.eye(6)), torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
     together = tagging.propose(system, features, seed=7, samples=11, words=1)

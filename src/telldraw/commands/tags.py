@@ -43,12 +43,16 @@ def measured(job: Any) -> dict[str, tuple[float, str, float | None]]:
     system, data, rows = job.loaded.system, job.collection, job.rows
     facts, seed, device = data.tag_facts, job.options.seed, job.options.device
     used, features = _used(data, rows), _features(data, rows, device)
-    proposed: dict[str, Tensor] = {}
-    for words in (tagging.NEAREST, FEW):
+
+    def found(words: int) -> tagging.Proposed:
         with progress("tagged", len(rows)) as tell:
-            found = tagging.propose(system, features, seed=seed, words=words, progress=tell)
-        proposed[f"tagger, {words} nearest"] = found.tags.cpu()
-    told = {f"tagger, {words} nearest": _protocol(words) for words in (tagging.NEAREST, FEW)}
+            every = len(system.vectors)
+            parts = tagging.propose(system, features, seed=seed, words=words, tags=every, progress=tell)
+        return tagging.Proposed(*(part.cpu() for part in parts))
+
+    many, few = found(tagging.NEAREST), found(FEW)
+    proposed = {_name(words): each.tags[:, : tagging.TAGS] for words, each in ((tagging.NEAREST, many), (FEW, few))}
+    told = {_name(words): _protocol(words) for words in (tagging.NEAREST, FEW)}
     for name, (what, tags) in _guesses(data, rows, seed).items():
         proposed[name], told[name] = tags, what
     table = torch.from_numpy(facts.vectors)
@@ -63,6 +67,16 @@ def measured(job: Any) -> dict[str, tuple[float, str, float | None]]:
         different = len(tags[tags >= 0].unique())
         figures[name] = (precision[0], f"precision at 10; {told[name]}; {different} different words", precision[1])
         figures[f"{name}: recall"] = (recall[0], "recall at 10", recall[1])
+    samples = tagging.of_samples(few, used)
+    right, spread = _mean(samples.right), _mean(samples.different)
+    figures["samples right"] = (right[0], "share of samples whose nearest word people used", right[1])
+    figures["words a picture"] = (spread[0], f"different words among {tagging.SAMPLES} samples of a picture", spread[1])
+    by_chance = (tagging.word_shares(_used(data, data.splits["train"])) @ used.T.double()).mean().item()
+    figures["samples right, most frequent words"] = (
+        by_chance,
+        "the same for words drawn as often as in training",
+        None,
+    )
     best = tagging.best_possible(used)
     figures["best possible"] = (
         _mean(best.precision)[0],
@@ -71,6 +85,10 @@ def measured(job: Any) -> dict[str, tuple[float, str, float | None]]:
     )
     figures["best possible: recall"] = (_mean(best.recall)[0], "recall at 10 of a person's own tags", None)
     return figures
+
+
+def _name(words: int) -> str:
+    return f"tagger, {words} nearest"
 
 
 def _protocol(words: int) -> str:

@@ -24,6 +24,13 @@ class Proposed(NamedTuple):
     share: Tensor  # [N, T] float, the share of the samples among whose nearest words the tag is
 
 
+class Samples(NamedTuple):
+    """What each picture's samples are by themselves, before the most common are taken."""
+
+    right: Tensor  # [N] share of the samples whose nearest word people used
+    different: Tensor  # [N] how many different words are nearest to some sample
+
+
 class Figures(NamedTuple):
     """How many of the proposed tags people used, and how many of theirs were proposed; a figure a picture."""
 
@@ -100,6 +107,13 @@ def score(proposed: Tensor, used: Tensor, count: int = TAGS) -> Figures:
     return Figures(right / count, right / used.sum(1).double())
 
 
+def of_samples(proposed: Proposed, used: Tensor) -> Samples:
+    """Of what `propose` gives for one nearest word and as many tags as there are. used [N, K] 0 or 1."""
+    share = proposed.share.double()
+    right = used.gather(1, proposed.tags.clamp(min=0)) * (proposed.tags >= 0)
+    return Samples((share * right).sum(1), (proposed.tags >= 0).sum(1).double())
+
+
 def best_possible(used: Tensor, count: int = TAGS) -> Figures:
     """What knowing all answers would reach: pictures with fewer than `count` tags keep precision below 1."""
     there = used.sum(1).double()
@@ -118,6 +132,11 @@ def at_random(pictures: int, size: int, *, seed: int, count: int = TAGS) -> Tens
 def most_frequent(pictures: int, train_used: Tensor, count: int = TAGS) -> Tensor:
     """The tags most used in training, the same for all, [pictures, count]."""
     return highest(train_used.sum(0, keepdim=True).float(), count).expand(pictures, -1)
+
+
+def word_shares(train_used: Tensor) -> Tensor:
+    """The share of each tag among all uses in training, [K] double."""
+    return train_used.sum(0).double() / train_used.sum()
 
 
 def of_neighbours(
