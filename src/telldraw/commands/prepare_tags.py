@@ -1,7 +1,6 @@
 """The flags of `telldraw prepare` for sets of tagged pictures."""
 
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
 
@@ -45,15 +45,14 @@ class CoDrawTags:
     def run(self) -> None:
         """Prepare, then say what there is."""
         _positive(self.word_dim, self.minimum_count, self.workers, self.limit)
-        source = self.source or _owners_folder("codraw")
+        source = self.source or owners_folder("codraw")
         if source is None:
             raise DataError(f"say where CoDraw is: --from FOLDER; its owner has it at {DATASETS['codraw-tags'].url}")
         _needs_gensim(self.vectors)
-        from telldraw.commands.picture_evaluation import progress
         from telldraw.data.codraw_tags import prepare
 
         look, started, out = _look(self.detector), time.monotonic(), self.out or Path("codraw-tags.telldraw")
-        with progress("looked at", None) as tell:
+        with progress_of("looked at") as tell:
             report = prepare(
                 source,
                 out,
@@ -64,7 +63,7 @@ class CoDrawTags:
                 overwrite=self.overwrite,
                 workers=self.workers,
                 limit=self.limit,
-                tell=_say,
+                tell=say,
                 progress=tell,
             )
         _told(out, report, started, "codraw-tags")
@@ -105,18 +104,17 @@ class MIRFlickr:
         _positive(self.word_dim, self.minimum_count, self.train_pairs, None)
         if not 16 <= self.resolution <= 512:
             raise TelldrawError(f"--resolution {self.resolution}: 16 to 512 pixels can be kept")
-        source = self.source or _owners_folder("mirflickr")
+        source = self.source or owners_folder("mirflickr")
         if source is None:
             raise DataError(f"say where MIRFlickr is: --from FOLDER; its owners have it at {DATASETS['mirflickr'].url}")
         if (self.features is None) == (self.network is None):
             raise TelldrawError("the pictures need features: give either --features FILE or --network WEIGHTS")
         _needs_gensim(self.vectors)
-        from telldraw.commands.picture_evaluation import progress
         from telldraw.data.mirflickr import prepare
 
         look = None if self.network is None else _look(self.network)
         started, out = time.monotonic(), self.out or Path("mirflickr.telldraw")
-        with progress("looked at", None) as tell:
+        with progress_of("looked at") as tell:
             report = prepare(
                 source,
                 out,
@@ -129,15 +127,10 @@ class MIRFlickr:
                 minimum=self.minimum_count,
                 pairs=self.train_pairs,
                 overwrite=self.overwrite,
-                tell=_say,
+                tell=say,
                 progress=tell,
             )
         _told(out, report, started, "mirflickr")
-
-
-def _owners_folder(name: str) -> Path | None:
-    root = os.environ.get("TELLDRAW_DATA")
-    return Path(root) / name if root else None
 
 
 def _positive(*values: int | None) -> None:
@@ -166,10 +159,6 @@ def _told(out: Path, report: "Report", started: float, name: str) -> None:
     if report.left_out:
         print(f"{report.left_out:,} left out; they are listed in {out / 'manifest.json'}")
     print(f"licence of the data: {DATASETS[name].licence}")
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
 
 
 TAGS = {"codraw-tags": CoDrawTags, "mirflickr": MIRFlickr}

@@ -72,7 +72,7 @@ def prepare(
     workers: int = 1,
     limit: int | None = None,
     tell: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Read CoDraw, learn word vectors (or read the file `vectors`), draw the scenes, look at them, store it all."""
     left_out: list[list[str]] = []
@@ -99,7 +99,7 @@ def prepare(
         tell(f"drawing {len(told):,} scenes and looking at them")
         owner = DATASETS["codraw-tags"]
         drawn = draw_all(pictures, look.side, [one.scene for one in told], workers)
-        images, features = seen(drawn, look, progress)
+        images, features = seen(drawn, look, len(told), progress)
         facts = {
             "name": "codraw-tags",
             "licence": owner.licence,

@@ -103,7 +103,7 @@ def prepare(
     pairs: int = PAIRS,
     overwrite: bool = False,
     tell: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Read the distribution, and store pictures (the middle square, `side` pixels), features, tags and word vectors.
 
@@ -133,7 +133,7 @@ def prepare(
         else:
             raise ValueError("neither a network nor features were given")
         tell(f"reading {len(divided):,} pictures")
-        images, found = seen(_blocks([one.path for _, one in divided], looking.side), looking, progress)
+        images, found = seen(_blocks([one.path for _, one in divided], looking.side), looking, len(divided), progress)
         owner = DATASETS["mirflickr"]
         facts = {
             "name": "mirflickr",

@@ -53,7 +53,7 @@ def labelled(used: Sequence[frozenset[str]], words: Sequence[str]) -> tuple[np.n
     labels = np.zeros((len(used), len(words)), np.uint8)
     for row, own in enumerate(used):
         labels[row, [number[word] for word in own if word in number]] = 1
-    return labels, labels.any(1)
+    return labels, labels.sum(1) > 0
 
 
 def by_split(splits: Sequence[str]) -> dict[str, list[int]]:
@@ -65,14 +65,17 @@ def by_split(splits: Sequence[str]) -> dict[str, list[int]]:
     return ends
 
 
-def seen(blocks: Iterable[np.ndarray], look: Look, progress: Callable[[int], None]) -> tuple[np.ndarray, np.ndarray]:
+def seen(
+    blocks: Iterable[np.ndarray], look: Look, total: int, progress: Callable[[int, int], None]
+) -> tuple[np.ndarray, np.ndarray]:
     """All pictures uint8 [N, C, H, W], and the features of each float32 [N, D]."""
     images, features, done = [], [], 0
+    progress(0, total)
     for block in blocks:
         images.append(block)
         features.append(look.features(block))
         done += len(block)
-        progress(done)
+        progress(done, total)
     return np.concatenate(images), np.concatenate(features).astype(np.float32)
 
 

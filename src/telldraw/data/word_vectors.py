@@ -6,7 +6,7 @@ Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546) is gensi
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -66,7 +66,8 @@ def read(path: Path, words: Iterable[str]) -> Learnt:
     wanted = list(dict.fromkeys(words))
     binary = path.name.removesuffix(".gz").endswith(".bin")
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        opened: Any = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+        with opened as file:
             found = dict((_binary if binary else _text)(file, set(wanted), path))
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read as word vectors ({error}); give another file with --vectors") from None
@@ -76,7 +77,7 @@ def read(path: Path, words: Iterable[str]) -> Learnt:
     return Learnt(kept, np.stack([found[word] for word in kept]), f"{path.name}, {len(found[kept[0]])} numbers")
 
 
-def _text(file: IO[bytes], wanted: set[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _text(file: BinaryIO, wanted: set[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
     dim = 0
     for number, line in enumerate(file, 1):
         fields = line.split()
@@ -98,7 +99,7 @@ def _text(file: IO[bytes], wanted: set[str], path: Path) -> Iterator[tuple[str, 
         yield word, vector
 
 
-def _binary(file: IO[bytes], wanted: set[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _binary(file: BinaryIO, wanted: set[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
     header = file.readline(64).split()
     if len(header) != 2 or not all(field.isdigit() for field in header) or not 0 < int(header[1]) <= 10_000:
         raise DataError(f"{path} does not begin with two counts; word2vec's binary form was expected")
