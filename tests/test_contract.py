@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from telldraw import pixels, protocols, systems
-from telldraw.batches import Dialogues, Facts, PictureFacts, Pictures
+from telldraw.batches import Dialogues, Facts, PictureFacts, Pictures, TagFacts, Tags
 from telldraw.metrics.evaluation import draw, on_canvas, select
 from telldraw.text import PADDING, TELLER, UNKNOWN, Vocabulary
 from telldraw.training.update import Update
@@ -21,6 +21,11 @@ CLASSES = ("cube", "tree", "sun")
 
 
 def facts(config: Any, batch: str = "Dialogues") -> Any:
+    if batch == "Tags":
+        of_pictures = PictureFacts("test", "none", 16, 3, CLASSES, many=True)
+        rng = np.random.default_rng(0)
+        vectors, mean = rng.normal(size=(len(CLASSES), 5)).astype(np.float32), np.zeros(4, np.float32)
+        return TagFacts(of_pictures, vectors, mean, mean + 2)
     side = config.resolution
     if batch == "Pictures":
         return PictureFacts("test", "none", side, config.channels, CLASSES, shares=(0.5, 0.25, 0.25))
@@ -52,7 +57,15 @@ def pictures(known: PictureFacts, seed: int = 0) -> Pictures:
     return Pictures(image, torch.eye(len(known.classes))[torch.tensor([0, 1, 2, 2, 1, 0])])
 
 
-KINDS: dict[str, Callable[[Any], Any]] = {"Dialogues": dialogues, "Pictures": pictures}
+def tags(known: TagFacts, seed: int = 0) -> Tags:
+    """Six pairs of a picture's features and a word."""
+    rng = torch.Generator().manual_seed(seed)
+    words = torch.from_numpy(known.vectors)[torch.tensor([0, 1, 2, 2, 1, 0])]
+    feature, other = torch.randn(2, 6, len(known.mean), generator=rng)
+    return Tags(feature, words, words.flip(0), other)
+
+
+KINDS: dict[str, Callable[[Any], Any]] = {"Dialogues": dialogues, "Pictures": pictures, "Tags": tags}
 """A small batch of each kind that a system may be trained on."""
 BATCHES: dict[str, Callable[[Any], Any]] = {name: KINDS[entry.batch] for name, entry in systems.SYSTEMS.items()}
 """A small batch for each system."""
@@ -292,6 +305,38 @@ def test_a_likelihood_is_a_number_for_each_picture(module: ModuleType, name: str
     torch.manual_seed(1)
     nats = system.log_likelihood(batch.image)
     assert nats.shape == (len(batch.image),) and bool(nats.isfinite().all())
+
+
+# Taggers
+
+
+@torch.no_grad()
+@those("Tagger")
+def test_words_have_the_stated_shape_and_depend_on_noise_and_picture_alone(module: ModuleType, name: str) -> None:
+    system, known = built(module)
+    batch = BATCHES[name](known)
+    with torch.enable_grad():
+        train(system, batch)
+    system.eval()
+    noise = torch.randn(len(batch.feature), system.noise_dim)
+    words = system.tag(batch.feature, noise)
+    assert words.shape == batch.word.shape and bool(words.isfinite().all())
+    assert torch.equal(system.tag(batch.feature, noise), words), "same noise, other words"
+    torch.testing.assert_close(system.tag(batch.feature[2:3], noise[2:3])[0], words[2], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(system.tag(batch.feature, -noise), words)
+    assert not torch.allclose(system.tag(-batch.feature, noise), words)
+    np.testing.assert_array_equal(system.vectors.numpy(), known.vectors)
+
+
+@torch.no_grad()
+@those("Tagger")
+def test_finding_words_needs_no_part_that_only_training_needs(module: ModuleType, name: str) -> None:
+    system, known = built(module)
+    batch, noise = BATCHES[name](known), torch.randn(6, system.noise_dim)
+    whole = system.eval().tag(batch.feature, noise)
+    for part in system.training_only:
+        delattr(system, part)
+    assert torch.equal(system.tag(batch.feature, noise), whole)
 
 
 # Detectors

@@ -78,3 +78,26 @@ class Pictures(NamedTuple):
     def examples(self) -> int:
         """Number of pictures, the unit of progress."""
         return len(self.image)
+
+
+@dataclass(frozen=True)
+class TagFacts:
+    """What a system must know of tagged pictures before it can be built; their classes are the tags."""
+
+    pictures: PictureFacts
+    vectors: np.ndarray  # float32 [K, E], the word vector of each tag
+    mean: np.ndarray  # float32 [D], of the features of the training pictures
+    deviation: np.ndarray  # float32 [D], their standard deviation
+
+
+class Tags(NamedTuple):
+    """N pairs of a picture and one of its tags, the examples of Mirza & Osindero 2014, Sec. 4.2."""
+
+    feature: Tensor  # [N, D] float: what a network says of the picture
+    word: Tensor  # [N, E] float: the word vector of the tag
+    second: Tensor  # [N, E] float: that of another tag of the picture, or the same if it has no other
+    other: Tensor  # [N, D] float: features of a picture that does not have the tag; the picture's own where all have it
+
+    def examples(self) -> int:
+        """Number of pairs, the unit of progress."""
+        return len(self.feature)

@@ -32,6 +32,7 @@ COMMANDS = {
     "arithmetic": Command("telldraw.commands.arithmetic", "add and subtract latents, and measure it", "draw"),
     "edit": Command("telldraw.commands.edit", "change a picture by the numbers of its code", "draw"),
     "reconstruct": Command("telldraw.commands.reconstruct", "encode pictures and decode them again", "draw"),
+    "tag": Command("telldraw.commands.tag", "find words for a picture", "draw"),
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "explain": Command("telldraw.commands.explain", "explain an idea by figures and a picture: gan", "draw"),
@@ -39,6 +40,7 @@ COMMANDS = {
 }
 
 _OF_STUDIO = {"fastapi", "uvicorn", "starlette", "sqlalchemy", "prometheus_client", "platformdirs"}
+_OF_WORDS = {"gensim", "smart_open"}
 _GROUPS = {"draw": "Draw", "data": "Data", "train": "Train"}
 _EXAMPLES = """\
 Examples:
@@ -63,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         if package in ("", "telldraw"):
             raise
         own = {"export": "export"} | dict.fromkeys(["studio"] if package in _OF_STUDIO else [], "studio")
-        extra = own.get(words[0], "train")
+        extra = "words" if package in _OF_WORDS else own.get(words[0], "train")
         print(f"telldraw: {words[0]} needs {package}: pip install 'telldraw[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

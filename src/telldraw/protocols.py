@@ -208,3 +208,19 @@ class Coding(Protocol):
     def code_nats(self, images: Tensor, label: Tensor | None = None) -> list[Tensor]:
         """-log p(codes of the pictures | coarser codes, label [N, K]) for each level, each [N] nats: exact."""
         ...
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """A system that finds words for a picture by drawing word vectors: the words nearest to them are meant."""
+
+    noise_dim: int
+    vectors: Tensor
+    """[K, E]: of the words it knows."""
+
+    def tag(self, feature: Tensor, noise: Tensor) -> Tensor:
+        """Features [N, D] of pictures, noise [N, noise_dim] ~ N(0, 1) -> word vectors [N, E].
+
+        All that is random is in `noise`: the same arguments give the same words.
+        """
+        ...

@@ -1,6 +1,7 @@
 """Weights that draw, as a folder others can load: config.json, model.safetensors, vocabulary.json and a card to read.
 
 Beside or instead of model.safetensors there may be model.onnx and start.npz (`drawing/export.py`), which need no torch.
+What looks at pictures through another network has that one's weights in the folder `network`.
 A system that reads no words has no vocabulary.json.
 
 Only `save`, `load` and `load_run` import torch. Loading never runs code from the folder.
@@ -30,6 +31,8 @@ SHARD = 40_000_000
 
 ONNX, START = "model.onnx", "start.npz"
 """A turn as an ONNX graph, and the state before the first turn."""
+NETWORK = "network"
+"""Folder of the weights of the network whose features these weights read, where they read features."""
 
 
 @dataclass(frozen=True)
@@ -183,11 +186,13 @@ def save(
     *,
     dtype: str = "float32",
     text: str = "",
+    network: Path | None = None,
 ) -> None:
     """Write what draws (not the sub-modules named in `training_only`), whole or not at all.
 
     `card` needs `system` and `name`; `config` and `format` are added. `dtype`: float32, bfloat16 or float16.
-    `text` becomes the README.md; `vocabulary` is None for a system that reads no words.
+    `text` becomes the README.md; `vocabulary` is None for a system that reads no words; `network` is a weights folder
+    to be copied into this one.
     Raises WeightsError, leaving what is there, when a weight is too large for `dtype`.
     """
     import torch
@@ -217,6 +222,8 @@ def save(
         file.chmod(rights)
     if vocabulary is not None:
         vocabulary.save(part / "vocabulary.json")
+    if network is not None:
+        shutil.copytree(network, part / NETWORK)
     card = {"format": FORMAT, **card, "config": asdict(system.config), "dtype": dtype}  # type: ignore[call-overload]
     (part / "config.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (part / "README.md").write_text(text or f"# {card.get('name', folder.name)}\n", encoding="utf-8")

@@ -62,7 +62,7 @@ def is_picture_system(folder: Path) -> bool:
     from telldraw.weights import card
 
     entry = SYSTEMS.get(card(folder)["system"])
-    return entry is not None and entry.batch == "Pictures"
+    return entry is not None and entry.batch in ("Pictures", "Tags")
 
 
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
@@ -196,12 +196,20 @@ def coding(job: Job) -> dict[str, Figure]:
     return coding(job)
 
 
+def tagging(job: Job) -> dict[str, Figure]:
+    """How many of the words a tagger finds are words that people used."""
+    from telldraw.commands import tags
+
+    return {name: Figure(*figure) for name, figure in tags.measured(job).items()}
+
+
 MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Classifier": classification,
     "Density": density,
     "Autoencoder": reconstruction,
     "Generative": generation,
     "Coding": coding,
+    "Tagger": tagging,
 }
 """Capability -> its figures."""
 

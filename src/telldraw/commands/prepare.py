@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from telldraw.commands.prepare_pictures import PICTURES
+from telldraw.commands.prepare_tags import TAGS
 from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
@@ -191,7 +192,7 @@ class ICLEVR:
         print(f"licence of the data: {LICENCE}")
 
 
-FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES}
+FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES, **TAGS}
 """The flags of each data set in the table."""
 
 

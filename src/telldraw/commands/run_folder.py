@@ -64,6 +64,7 @@ def _compared(folder: Path, name: str, options: Any, dataset: "Dataset | Collect
         "dialogues": len(dataset.splits["train"]),
         "vocabulary": zlib.crc32(words),
         "pictures": dataset.manifest["files"]["images.npy"]["crc32"],
+        "features": dataset.manifest["files"].get("features.npy", {}).get("crc32"),
         "batch_size": options.batch_size,
         "batch_turns": options.batch_turns,
         "seed": options.seed,

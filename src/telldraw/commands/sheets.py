@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from telldraw import pixels
-from telldraw.commands import picture_sheets
+from telldraw.commands import picture_sheets, tags
 from telldraw.drawing.marks import Kind, Mark, marked
 from telldraw.drawing.noise import noise
 from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge, scale_for
 from telldraw.errors import TrainingError
-from telldraw.protocols import Classifier, Detected, Detector
+from telldraw.protocols import Classifier, Detected, Detector, Tagger
 
 if TYPE_CHECKING:
     from telldraw.data.archive import Dataset, Dialogue
@@ -137,6 +137,7 @@ SHEETS: dict[str, Callable[..., list[Strip]]] = {
     "Autoencoder": picture_sheets.reconstructions,
     "Generative": picture_sheets.samples,
     "Classifier": picture_sheets.mistakes,
+    "Tagger": tags.sheet,
 }
 """Capability -> (system, data set, dialogues or rows, device=) -> strips, a page for each that a system has."""
 
@@ -151,6 +152,9 @@ def figures(system: Any, dataset: Any, *, device: torch.device | str = "cpu") ->
         rows = dataset.splits[split][:_SCORED]
         share = accuracy(system, dataset.images, dataset.labels, rows, device=device)
         yield f"{len(rows):,} {split} pictures: accuracy {share:.4f}"
+    if isinstance(system, Tagger):
+        rows = dataset.splits[split][:_SCORED]
+        yield f"{len(rows):,} {split} pictures: {tags.summary(system, dataset, rows)}"
     if isinstance(system, Detector):
         from telldraw.metrics.detection import measure
 

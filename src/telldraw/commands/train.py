@@ -195,21 +195,25 @@ def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_fol
     from telldraw.training.loop import Trainer
 
     torch.manual_seed(options.seed)
-    system = module.build(options.config, dataset.facts)
+    batch = SYSTEMS[module.__name__.rpartition(".")[2]].batch
+    system = module.build(options.config, getattr(dataset, "tag_facts" if batch == "Tags" else "facts"))
     if options.start_from is not None:
         _begin_with(system, options.start_from)
-    loader = _loader(options, dataset, device)
+    loader = _loader(options, dataset, device, batch)
     # with shapes that stay, the best plan for each convolution is worth a search
     torch.backends.cudnn.benchmark = options.batch_turns is not None
     return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
 
 
-def _loader(options: Any, dataset: "Dataset | Collection", device: str) -> "Batches":
-    """What gives the batches of the training split."""
+def _loader(options: Any, dataset: "Dataset | Collection", device: str, batch: str) -> "Batches":
+    """What gives the batches of the training split, of the type `batch`."""
     from telldraw.data.archive import Dataset
     from telldraw.data.loader import Loader
     from telldraw.data.picture_loader import PictureLoader
+    from telldraw.data.tag_loader import TagLoader
 
+    if batch == "Tags" and not isinstance(dataset, Dataset):
+        return TagLoader(dataset, "train", options.batch_size, seed=options.seed, device=device)
     if not isinstance(dataset, Dataset):
         return PictureLoader(dataset, "train", options.batch_size, seed=options.seed, device=device)
     return Loader(
@@ -249,7 +253,7 @@ def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset
     resumed = trainer.restore(lambda text: print(f"telldraw: {text}", file=sys.stderr))
     log = Log(run_folder, trainer.seen)
     count = sum(weight.numel() for weight in trainer.system.parameters())
-    kind = SYSTEMS[name].batch.lower()
+    kind = "dialogues" if SYSTEMS[name].batch == "Dialogues" else "pictures"
     log.note(
         f"{name} {options.preset}: {count:,} weights on {trainer.device}, {len(dataset.splits['train']):,} {kind}, "
         f"run in {run_folder}" + (f", going on after {trainer.seen:,} examples" if resumed else "")
@@ -297,6 +301,7 @@ class _Outputs:
             "aspect": facts.aspect,
             "classes": list(facts.classes),
             **({"channels": facts.channels, "many": facts.many} if isinstance(facts, PictureFacts) else {}),
+            **({"features": dataset.manifest.get("features")} if SYSTEMS[name].batch == "Tags" else {}),
             "command": shlex.join(command),
         }
 
@@ -307,7 +312,9 @@ class _Outputs:
         card = {**self.card, "examples": seen}
         reads = hasattr(self.options.config, "vocabulary_size")
         words, dtype = getattr(self.dataset, "vocabulary", None) if reads else None, self.options.weights_dtype
-        weights.save(self.trainer.run / "weights", system, words, card, dtype=dtype, text=_readme(card))
+        network = getattr(self.dataset, "network", None) if SYSTEMS[card["system"]].batch == "Tags" else None
+        folder, text = self.trainer.run / "weights", _readme(card)
+        weights.save(folder, system, words, card, dtype=dtype, text=text, network=network)
 
     def sheet(self, system: "nn.Module", seen: int) -> None:
         """Show what the system does with the same validation data, in each way that suits what it can do."""

@@ -69,4 +69,19 @@ DATASETS: dict[str, Entry] = {
         url="docs/data/folder.md says how to lay them out",
         flags=("--from FOLDER --resolution 64", "--from FOLDER --resolution 64 --captions FILE"),
     ),
+    "codraw-tags": Entry(
+        summary="the scenes of CoDraw with the words their Tellers used, as tags; features and word vectors",
+        licence="CC BY-NC 4.0",
+        size="9,993 pictures, 362 tags; 0.13 GB prepared at 64 x 64",
+        batch="Tags",
+        url="https://github.com/facebookresearch/CoDraw",
+    ),
+    "mirflickr": Entry(
+        summary="25,000 photographs from Flickr with the tags of their owners; features and word vectors",
+        licence="Creative Commons, another one for each photograph (meta/license of the distribution)",
+        size="25,000 pictures; 0.4 GB prepared at 64 x 64",
+        batch="Tags",
+        url="https://press.liacs.nl/mirflickr/",
+        flags=("--from FOLDER --features FILE", "--from FOLDER --network WEIGHTS"),
+    ),
 }

@@ -122,6 +122,14 @@ class Writer:
             file.write(data)
             self._close(name, file, zlib.crc32(data))
 
+    def copy(self, name: str, source: Path) -> None:
+        """Copy one file; `name` may be in a folder of its own, such as network/config.json."""
+        (self.part / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, self.part / name)
+        with (self.part / name).open("rb+") as file:
+            file.seek(0, os.SEEK_END)
+            self._close(name, file, _checksum(self.part / name))
+
     def _close(self, name: str, file: Any, checksum: int) -> None:
         file.flush()
         os.fsync(file.fileno())

@@ -6,14 +6,17 @@ A folder, written by `telldraw prepare` through `archive.Writer`, whole or not a
     images.npy       uint8 [N, C, H, W], by split          labels.npy       uint8 [N, K]: 1 for each class it shows
     captions.npy     UTF-8 bytes, all captions end to end  captions_at.npy  int64 [M + 1], where each caption starts
     captions_of.npy  int64 [N + 1], the first caption of each picture
+    features.npy     float32 [N, D]                        vectors.npy      float32 [K, E], a word vector for each class
+    network/         weights of the network whose features these are
 
-The three files of captions are there only where there are captions.
+The three files of captions are there only where there are captions. Features and word vectors are there where the
+classes are tags, words that people used for a picture (docs/data/tags.md); the network, where it is one of telldraw's.
 """
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,9 +24,19 @@ from telldraw.data.archive import Writer, checked, end_to_end, verify
 from telldraw.errors import DataError
 
 if TYPE_CHECKING:
-    from telldraw.batches import PictureFacts
+    from telldraw.batches import PictureFacts, TagFacts
 
 FORMAT, VERSION = "telldraw pictures", 1
+NETWORK = "network"
+"""Folder in a prepared set, and beside weights that read its features: the network that looks at pictures."""
+
+
+class Tagging(NamedTuple):
+    """What a set of tagged pictures has beside its pictures and labels."""
+
+    features: np.ndarray  # float32 [N, D], by split
+    vectors: np.ndarray  # float32 [K, E]
+    network: Path | None = None  # a weights folder, to be copied
 
 
 def write_collection(
@@ -32,6 +45,7 @@ def write_collection(
     labels: np.ndarray,
     facts: dict[str, Any],
     captions: Sequence[Sequence[str]] | None = None,
+    tagging: Tagging | None = None,
 ) -> None:
     """Write a set through an open `Writer`, and finish it.
 
@@ -39,6 +53,7 @@ def write_collection(
     facts: name, licence, url, resolution, channels, classes, many (whether a picture may show several classes), splits
         {name: [first row, row after the last]}; and what else shall stand in the manifest, such as aspect.
     captions: the sentences that describe each picture.
+    tagging: features of each picture and a word vector for each class, where the classes are tags.
     """
     count, channels, side = len(labels), facts["channels"], facts["resolution"]
     writer.rows("images.npy", (count, channels, side, side), np.uint8, blocks)
@@ -49,6 +64,12 @@ def write_collection(
         writer.array("captions.npy", typed)
         writer.array("captions_at.npy", typed_at)
         writer.array("captions_of.npy", np.cumsum([0, *map(len, captions)], dtype=np.int64))
+    if tagging is not None:
+        writer.array("features.npy", tagging.features.astype(np.float32))
+        writer.array("vectors.npy", tagging.vectors.astype(np.float32))
+        for file in sorted(tagging.network.iterdir()) if tagging.network is not None else ():
+            if file.is_file():
+                writer.copy(f"{NETWORK}/{file.name}", file)
     writer.finish({**facts, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
 
 
@@ -72,6 +93,12 @@ class Collection:
         self._captions: tuple[np.ndarray, ...] = ()
         if "captions.npy" in manifest["files"]:
             self._captions = tuple(np.load(path / f"captions{end}.npy") for end in ("", "_at", "_of"))
+        self.features: np.ndarray | None = None
+        """float32 [N, D], of tagged pictures."""
+        self.vectors: np.ndarray | None = None
+        """float32 [K, E], of tagged pictures: the word vector of each class."""
+        if "features.npy" in manifest["files"]:
+            self.features, self.vectors = (np.load(path / f"{name}.npy") for name in ("features", "vectors"))
 
     @classmethod
     def open(cls, path: Path | str) -> "Collection":
@@ -103,6 +130,22 @@ class Collection:
             aspect=self.manifest.get("aspect", 1.0),
             shares=tuple(own.mean(0).tolist()) if len(own) else (),
         )
+
+    @cached_property
+    def tag_facts(self) -> "TagFacts":
+        """What a system must know of tagged pictures before it is built. Raises DataError when these have no tags."""
+        from telldraw.batches import TagFacts
+
+        if self.features is None or self.vectors is None:
+            raise DataError(f"{self.path} holds pictures without tags; telldraw data lists the sets that have some")
+        own = self.features[self.splits["train"]] if len(self.splits.get("train", ())) else self.features
+        return TagFacts(self.facts, self.vectors, own.mean(0), own.std(0))
+
+    @property
+    def network(self) -> Path | None:
+        """The weights folder of the network whose features these are, if it is one of telldraw's."""
+        folder = self.path / NETWORK
+        return folder if f"{NETWORK}/config.json" in self.manifest["files"] else None
 
     def split(self, name: str) -> range:
         """Give the rows of one split. Raises DataError naming the splits there are."""

@@ -70,6 +70,12 @@ SYSTEMS = {
         ("Generative", "Autoencoder", "Density", "Coding"),
         batch="Pictures",
     ),
+    "tagger": Entry(
+        "Finds words for a picture: the multimodal conditional GAN",
+        "Mirza & Osindero, 2014 (arXiv:1411.1784)",
+        ("Tagger",),
+        batch="Tags",
+    ),
 }
 
 

@@ -1,0 +1,137 @@
+"""`telldraw tag`: words for a picture.
+
+torch is imported inside the functions that need it, so that `--help` and a wrong flag are answered at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from telldraw.errors import DataError, TelldrawError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from telldraw.weights import Loaded
+
+
+@dataclass(frozen=True)
+class Options:
+    """Find words for pictures: word vectors are drawn for each, and the words most often nearest to them are named.
+
+    Prints the words, most common first, each with the share of the samples that it was near to. Pictures should be like
+    those the weights were trained on.
+    """
+
+    pictures: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PICTURE")]
+    """Picture files; with --features none are needed."""
+    weights: str
+    """A tagger: a training run, a weights folder, or the name of weights at hand."""
+    features: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Features of pictures instead, a .npy file [N, D], for weights that came without the network that looks."""
+    samples: int = 100
+    """Word vectors drawn for each picture."""
+    nearest: int = 1
+    """Words looked up for each of them; the paper has 20, of a quarter of a million."""
+    words: int = 10
+    """Words named for each picture."""
+    seed: int = 0
+    """Of the noise."""
+    device: str = "cpu"
+    """Where to compute: cpu, cuda, ..."""
+
+
+def run(argv: list[str]) -> None:
+    """`argv` is what follows `telldraw tag`."""
+    options = tyro.cli(Options, args=argv, prog="telldraw tag")
+    for flag, value, least in (
+        ("--samples", options.samples, 1),
+        ("--nearest", options.nearest, 1),
+        ("--words", options.words, 1),
+        ("--seed", options.seed, 0),
+    ):
+        if value < least:
+            raise TelldrawError(f"{flag} {value}: at least {least} is needed")
+    if bool(options.pictures) == (options.features is not None):
+        raise TelldrawError("name the pictures to be tagged, or give their --features: one of the two")
+    import torch
+
+    from telldraw.metrics import tagging
+
+    loaded = load(options.weights, options.device)
+    table = _features(loaded, options)
+    system: Any = loaded.system
+    proposed = tagging.propose(
+        system,
+        torch.from_numpy(table).to(options.device),
+        seed=options.seed,
+        samples=options.samples,
+        words=options.nearest,
+        tags=options.words,
+    )
+    names = [str(path) for path in options.pictures] or [f"row {row}" for row in range(len(table))]
+    for name, tags, shares in zip(names, proposed.tags.tolist(), proposed.share.tolist(), strict=True):
+        found = [(loaded.card["classes"][tag], share) for tag, share in zip(tags, shares, strict=True) if tag >= 0]
+        told = ", ".join(f"{word} {100 * share:.0f}%" for word, share in found)
+        print(f"{name}: {told}" if len(names) > 1 else told)
+
+
+def load(given: str, device: str) -> "Loaded":
+    """The weights named, which must be of a tagger. Raises TelldrawError."""
+    import torch
+
+    from telldraw import weights
+    from telldraw.protocols import Tagger
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
+    folder = weights.find(given)
+    loaded = weights.load(folder, device)
+    if not isinstance(loaded.system, Tagger):
+        raise WeightsError(f"{folder} holds {loaded.card['system']}, which finds no words; a tagger is needed")
+    if len(loaded.card.get("classes", ())) != len(loaded.system.vectors):
+        raise WeightsError(f"{folder / 'config.json'} names other words than the weights have vectors for")
+    return loaded
+
+
+def _features(loaded: "Loaded", options: Options) -> "np.ndarray":
+    """float32 [N, D]: of the pictures, by the network that lies with the weights; or as given."""
+    import numpy as np
+
+    from telldraw.commands import looking
+    from telldraw.weights import NETWORK, find
+
+    size = len(loaded.system.mean)  # type: ignore[arg-type]
+    if options.features is not None:
+        try:
+            table = np.load(options.features, allow_pickle=False).astype(np.float32)
+        except (OSError, ValueError) as error:
+            raise DataError(f"--features {options.features} cannot be read ({error}); a .npy file is needed") from None
+        if table.ndim != 2 or table.shape[1] != size or not np.isfinite(table).all():
+            raise DataError(f"--features {options.features}: finite numbers [N, {size}] are needed, not {table.shape}")
+        return table
+    network = find(options.weights) / NETWORK
+    if not (network / "config.json").is_file():
+        raise WeightsError(
+            f"{options.weights} came without the network that looks at pictures; give --features, a .npy file "
+            f"[N, {size}], made as {loaded.card.get('features')}"
+        )
+    looker = looking.load(str(network), options.device)
+    return looker.features(np.stack([pixels_of(path, looker.side) for path in options.pictures]))
+
+
+def pixels_of(path: Path, side: int) -> "np.ndarray":
+    """A picture file squashed to a square as CoDraw's scenes are, uint8 [3, side, side]. Raises DataError."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as a picture: {error}") from None
+    return np.asarray(image.resize((side, side), Image.Resampling.BOX)).transpose(2, 0, 1).copy()
