@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-from PIL import Image
-
 from telldraw import weights
 from telldraw.commands import tags
 from telldraw.data.collection import Collection
@@ -20,7 +18,7 @@ def main() -> None:
     system = weights.load(weights.find(sys.argv[1])).system
     collection = Collection.open(sys.argv[2])
     sheet = contact_sheet(tags.sheet(system, collection, collection.split("test")[:10]))  # type: ignore[arg-type]
-    sheet.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(OUT, optimize=True)
+    sheet.save(OUT, optimize=True)
     print(OUT)
 
 
