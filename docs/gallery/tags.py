@@ -18,7 +18,7 @@ def main() -> None:
     system = weights.load(weights.find(sys.argv[1])).system
     collection = Collection.open(sys.argv[2])
     sheet = contact_sheet(tags.sheet(system, collection, collection.split("test")[:10]))  # type: ignore[arg-type]
-    sheet.convert("P", palette=1, colors=128).save(OUT, optimize=True)
+    sheet.save(OUT, optimize=True)
     print(OUT)
 
 
