@@ -79,10 +79,12 @@ def test_pictures_of_any_shape_are_rows_of_pixels() -> None:
 @pytest.mark.parametrize("which", ["drawn", "validation", "test"])
 @pytest.mark.parametrize("pixels", [(-1.0, 1.0), (0.0, 255.0), (0.0, math.nan)])
 def test_pixels_outside_0_to_1_are_refused_in_a_sentence(which: str, pixels: tuple[float, float]) -> None:
-    sets = {name: uniform(4, 2) for name in ("drawn", "validation", "test")}
-    sets[which] = torch.tensor([pixels, (0.5, 0.5)])
+    drawn, validation, test = (
+        torch.tensor([pixels, (0.5, 0.5)]) if which == name else uniform(4, 2)
+        for name in ("drawn", "validation", "test")
+    )
     with pytest.raises(DataError, match=rf"pixels in \[0, 1\], and those of the {which} pictures reach from"):
-        parzen(**sets)
+        parzen(drawn, validation, test)
 
 
 def test_nothing_to_measure_is_said() -> None:
