@@ -24,7 +24,7 @@ SMALL_PAPER = replace(
     generator_widths=(6, 7, 8),
     discriminator_widths=(5, 4, 6),
 )
-OF_USE = replace(SMALL_PAPER, start="torch", generator_dropout=0.0, discriminator_dropout=0.0)
+OF_USE = replace(SMALL_PAPER, start="torch", generator_dropout=0.0, discriminator_dropout=0.0, input_dropout=0.0)
 """The same with weights that a small network can begin with, and without chance."""
 SMALL = {"paper": SMALL_PAPER, "modern": PRESETS["tiny"], "source": replace(PRESETS["tiny"], start="normal")}
 
@@ -113,38 +113,44 @@ def test_the_first_pictures_of_the_papers_network_are_as_bright_as_the_data() ->
     update = Update(system.optimizers())
     system.training_step(Pictures(image, labels(torch.arange(50) % 10, config)), update)
     with torch.no_grad():
-        drawn = system.eval().generate(torch.randn(40, 100), labels(torch.arange(40) % 10, config)).mean(0)
-    torch.testing.assert_close(drawn, image[0].clamp(2 * cgan.DARKEST - 1), atol=0.05, rtol=0)
+        drawn = system.eval().generate(torch.randn(40, system.noise_dim), labels(torch.arange(40) % 10, config)).mean(0)
+    torch.testing.assert_close(drawn, image[0].clamp(2 * cgan.DARKEST - 1), atol=0.08, rtol=0)
     first = system.state_dict()["generator.pixels.bias"].clone()
     update.step = 1
     system.training_step(Pictures(-image, labels(torch.arange(50) % 10, config)), update)
     torch.testing.assert_close(system.state_dict()["generator.pixels.bias"], first)  # once, not again
 
 
-def test_dropout_is_in_training_alone_and_where_it_is_asked_for() -> None:
-    config = replace(SMALL_PAPER, start="torch", generator_dropout=0.0, discriminator_dropout=0.0, input_dropout=0.5)
-    system, given = System(config), batch(config)
+def test_dropout_of_the_discriminator_is_in_training_alone() -> None:
+    for where in ("input_dropout", "discriminator_dropout"):
+        system, given = System(replace(OF_USE, **{where: 0.5})), batch(OF_USE)
+        first, second = (system.judge(given.image, given.label) for _ in range(2))
+        assert not torch.equal(first, second)
+        system.eval()
+        first, second = (system.judge(given.image, given.label) for _ in range(2))
+        assert torch.equal(first, second)
 
-    def twice() -> tuple[bool, bool]:
-        """Whether D, and G, give the same answer twice."""
-        noise = torch.zeros(12, 5)
-        judged = torch.equal(system.judge(given.image, given.label), system.judge(given.image, given.label))
-        return judged, torch.equal(system.generate(noise, given.label), system.generate(noise, given.label))
 
-    assert twice() == (False, True)  # the pixels alone
-    system.eval()
-    assert twice() == (True, True)
-    system = System(replace(config, input_dropout=0.0, generator_dropout=0.5))
-    assert twice() == (True, False)
-    system = System(replace(config, input_dropout=0.0, discriminator_dropout=0.5))
-    assert twice() == (False, True)
+@torch.no_grad()
+def test_dropout_of_the_generator_follows_from_its_noise() -> None:
+    torch.manual_seed(0)
+    system = System(replace(OF_USE, generator_dropout=0.25)).eval()
+    noise, label = torch.randn(1, system.noise_dim), torch.eye(3)[:1]
+    net = system.generator
+    z, first, second = torch.special.ndtr(noise).split((5, 13, 8), 1)
+    hidden = torch.cat([net.noise(z).relu(), net.label(label).relu()], 1) * (first >= 0.25) / 0.75
+    hidden = net.joint(hidden).relu() * (second >= 0.25) / 0.75
+    torch.testing.assert_close(system.generate(noise, label).flatten(), 2 * net.pixels(hidden).sigmoid()[0] - 1)
+    masks = torch.special.ndtr(torch.randn(4000, system.noise_dim))[:, 5:] >= 0.25
+    assert float(masks.float().mean()) == pytest.approx(0.75, abs=0.01)
+    assert torch.equal(system.generate(noise, label), system.train().generate(noise, label))  # in training and after it
 
 
 @pytest.mark.parametrize("preset", SMALL)
 def test_pictures_are_made_of_the_noise_and_the_label_alone(preset: str) -> None:
     config = SMALL[preset]
     system = trained(config, 3)[0].eval()
-    noise, label = torch.randn(9, config.noise_dim), labels(torch.arange(9) % config.num_classes, config)
+    noise, label = torch.randn(9, system.noise_dim), labels(torch.arange(9) % config.num_classes, config)
     drawn = system.generate(noise, label)
     assert tuple(drawn.shape) == (9, config.channels, config.resolution, config.resolution)
     assert float(drawn.detach().abs().max()) <= 1
@@ -156,10 +162,11 @@ def test_pictures_are_made_of_the_noise_and_the_label_alone(preset: str) -> None
 def test_uniform_noise_is_the_normal_noises_place_in_its_distribution() -> None:
     system = System(SMALL_PAPER)
     torch.manual_seed(0)
-    z = system._latent(torch.randn(20_000, 5))
+    z = system._latent(torch.randn(20_000, system.noise_dim))
+    assert tuple(z.shape) == (20_000, 5 + 6 + 7 + 8)  # and a number for each hidden unit that may be dropped
     assert 0 <= float(z.min()) < float(z.max()) <= 1
     assert float(z.mean()) == pytest.approx(0.5, abs=0.01) and float(z.var()) == pytest.approx(1 / 12, abs=0.002)
-    assert torch.equal(System(PRESETS["tiny"])._latent(z), z)
+    assert torch.equal(System(PRESETS["tiny"])._latent(z[:, :8]), z[:, :8])
 
 
 @pytest.mark.parametrize("network", SMALL)
@@ -168,7 +175,7 @@ def test_any_size_colour_and_number_of_classes(network: str, resolution: int, ch
     config = replace(SMALL[network], resolution=resolution, channels=channels, num_classes=classes)
     system, update = trained(config, 2)
     assert all(bool(value.isfinite()) for value in update.losses.values())
-    made = system.eval().generate(torch.randn(2, config.noise_dim), labels(torch.tensor([0, classes - 1]), config))
+    made = system.eval().generate(torch.randn(2, system.noise_dim), labels(torch.tensor([0, classes - 1]), config))
     assert tuple(made.shape) == (2, channels, resolution, resolution)
 
 
@@ -212,7 +219,7 @@ def test_the_order_of_the_players_decides_which_discriminator_the_generator_meet
 def test_both_objectives_of_the_generator_raise_what_the_discriminator_thinks_of_it(saturating: bool) -> None:
     config = replace(OF_USE, saturating=saturating)
     system, update = trained(config, 0)
-    noise, label = torch.randn(64, 5), labels(torch.arange(64) % 3, config)
+    noise, label = torch.randn(64, system.noise_dim), labels(torch.arange(64) % 3, config)
     before = system.judge(system.generate(noise, label), label).mean().item()
     system._improve_generator(system.generator(system._latent(noise), label), label, update)
     assert system.judge(system.generate(noise, label), label).mean().item() > before

@@ -1,17 +1,21 @@
 """The Parzen window: closed forms, scipy as the oracle, the protocol, and what is refused."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import gaussian_kde, multivariate_normal
+from scipy import stats
 
 from telldraw.errors import DataError
 from telldraw.metrics import parzen as module
 from telldraw.metrics.parzen import SIGMAS, log_likelihood, parzen
+
+
+gaussian: Any = stats.multivariate_normal
 
 
 def uniform(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -24,13 +28,15 @@ def test_the_widths_are_those_of_the_papers() -> None:
 
 def test_one_centre_is_a_gaussian() -> None:
     x, centre = uniform(5, 3), uniform(1, 3, seed=1)
-    expected = multivariate_normal(centre[0].numpy(), 0.3**2).logpdf(x.numpy())
+    expected = gaussian(centre[0].numpy(), 0.3**2).logpdf(x.numpy())
     np.testing.assert_allclose(log_likelihood(x, centre, [0.3])[0], expected, rtol=1e-12)
 
 
 def test_in_one_dimension_it_is_the_kernel_density_estimate_of_scipy() -> None:
     centres, x = uniform(40, 1), uniform(25, 1, seed=1)
-    estimate = gaussian_kde(centres[:, 0].numpy(), bw_method=0.17 / centres.std().item())  # times the deviation of them
+    estimate = stats.gaussian_kde(
+        centres[:, 0].numpy(), bw_method=0.17 / centres.std().item()
+    )  # times the deviation of them
     np.testing.assert_allclose(log_likelihood(x, centres, [0.17])[0], estimate.logpdf(x[:, 0].numpy()), rtol=1e-10)
 
 
@@ -38,7 +44,7 @@ def test_in_one_dimension_it_is_the_kernel_density_estimate_of_scipy() -> None:
 @given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 6), st.floats(0.05, 2), st.integers(0, 2**32 - 1))
 def test_it_is_the_mixture_written_out(points: int, centres: int, width: int, sigma: float, seed: int) -> None:
     x, mu = uniform(points, width, seed=seed), uniform(centres, width, seed=seed + 1)
-    density = np.mean([multivariate_normal(each, sigma**2).pdf(x.numpy()).reshape(-1) for each in mu.numpy()], axis=0)
+    density = np.mean([gaussian(each, sigma**2).pdf(x.numpy()).reshape(-1) for each in mu.numpy()], axis=0)
     np.testing.assert_allclose(log_likelihood(x, mu, [sigma])[0].exp(), density, rtol=1e-8)
 
 
@@ -79,10 +85,12 @@ def test_pictures_of_any_shape_are_rows_of_pixels() -> None:
 @pytest.mark.parametrize("which", ["drawn", "validation", "test"])
 @pytest.mark.parametrize("pixels", [(-1.0, 1.0), (0.0, 255.0), (0.0, math.nan)])
 def test_pixels_outside_0_to_1_are_refused_in_a_sentence(which: str, pixels: tuple[float, float]) -> None:
-    sets = {name: uniform(4, 2) for name in ("drawn", "validation", "test")}
-    sets[which] = torch.tensor([pixels, (0.5, 0.5)])
+    drawn, validation, test = (
+        torch.tensor([pixels, (0.5, 0.5)]) if which == name else uniform(4, 2)
+        for name in ("drawn", "validation", "test")
+    )
     with pytest.raises(DataError, match=rf"pixels in \[0, 1\], and those of the {which} pictures reach from"):
-        parzen(**sets)
+        parzen(drawn, validation, test)
 
 
 def test_nothing_to_measure_is_said() -> None:
