@@ -96,15 +96,19 @@ class GatedLayer(nn.Module):
         below = F.conv2d(rows, self.vertical.weight, self.vertical.bias, padding=(0, self.border)) + told_v
         return gate(below), (self.across(below) + told_h)[:, :, 0].mT.contiguous()
 
-    def step(self, columns: Tensor, h: Tensor, from_above: Tensor) -> Tensor:
-        """One position of h, without attention: columns [N, C, reach] of the layer below, the last one its own.
+    def kernel(self) -> Tensor:
+        """The horizontal kernel as a matrix, for `step`: [2C, reach * C], column after column."""
+        return self.horizontal.weight[:, :, 0].mT.flatten(1).contiguous()
 
-        h [N, C] is that last one (unused in the first layer), from_above [N, 2C] -> [N, C].
+    def step(self, columns: Tensor, kernel: Tensor, from_above: Tensor) -> Tensor:
+        """One position of h, without attention, from the `reach` columns that the kernel covers.
+
+        columns [N, reach * C] of the layer below, the last one the position's own (but in the first layer), `kernel`
+        as above, from_above [N, 2C] -> [N, C].
         """
-        kernel = self.horizontal.weight[:, :, 0].flatten(1)
-        beside = F.linear(columns.flatten(1), kernel, self.horizontal.bias) + from_above
+        beside = F.linear(columns, kernel, self.horizontal.bias) + from_above
         after = F.linear(gate(beside), self.out.weight[:, :, 0, 0], self.out.bias)
-        return after if self.first else h + after
+        return after if self.first else columns[:, -after.shape[1] :] + after
 
 
 class PixelCNN(nn.Module):
@@ -185,6 +189,13 @@ class PixelCNN(nn.Module):
             v, h = layer(v, h, *told)
         return self.predict(self.head(h)).float()
 
+    def predict_one(self, h: Tensor) -> Tensor:
+        """h [N, C] of one position -> logits [N, levels]: the last two convolutions as the products they are there."""
+        inner = self.head[1]
+        assert isinstance(inner, nn.Conv2d)
+        seen = F.relu(F.linear(F.relu(h), inner.weight[:, :, 0, 0], inner.bias))
+        return F.linear(seen, self.predict.weight[:, :, 0, 0], self.predict.bias).float()
+
     @torch.no_grad()
     def sample_naively(self, uniform: Tensor, vector: Tensor | None = None, map: Tensor | None = None) -> Tensor:
         """What `sample` does, by a whole forward pass for each position: to test and to measure against."""
@@ -221,8 +232,9 @@ class Sampler:
         pairs = list(zip(net.layers, widths, strict=True))
         self.above = [empty(count, channels, layer.reach, self.width) for layer, channels in pairs]
         """For each layer the rows below it that its vertical kernel covers, oldest first; zeros before the first."""
-        self.left = [empty(count, channels, layer.reach) for layer, channels in pairs]
-        """Likewise the columns of h."""
+        self.left = [empty(count, layer.reach * channels) for layer, channels in pairs]
+        """Likewise the columns of h, end to end."""
+        self.kernels = [layer.kernel() for layer in net.layers]
         caches = [layer.attention.inner if layer.attention is not None else 0 for layer in net.layers]
         self.memory = [
             (empty(count, self.height * self.width, inner), empty(count, self.height * self.width, inner))
@@ -260,13 +272,12 @@ class Sampler:
         for index, layer in enumerate(self.net.layers):
             window = self.left[index]
             if h is not None:
-                window.copy_(torch.cat([window[:, :, 1:], h.unsqueeze(2)], dim=2))
-            h = layer.step(window, window[:, :, -1], from_above[index][:, column])
+                window = self.left[index] = torch.cat([window[:, h.shape[1] :], h], dim=1)
+            h = layer.step(window, self.kernels[index], from_above[index][:, column])
             if layer.attention is not None:
                 h = layer.attention.step(h, *self.memory[index], row * self.width + column)
         assert h is not None
-        seen = self.net.head(h[:, :, None, None])
-        return self.net.predict(seen)[:, :, 0, 0].float()
+        return self.net.predict_one(h)
 
 
 def _at(told: Tensor, axis: int, index: int) -> Tensor:

@@ -107,6 +107,7 @@ class System(nn.Module):
     """The autoregressive model, and how it is trained."""
 
     training_only = ()
+    likelihood_is = "exact, of pixels of as many grey levels as the model has"
 
     def __init__(self, config: Config) -> None:
         super().__init__()
