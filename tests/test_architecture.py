@@ -46,6 +46,7 @@ LONGER: dict[str, int] = {
     # one system, one file: the paper's networks, update rule and drawing, read top to bottom
     "systems/geneva.py": 630,
     "systems/vqvae.py": 520,
+    "systems/cgan.py": 450,
 }
 """Modules that may have more lines than the budget, and why."""
 
