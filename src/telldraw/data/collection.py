@@ -6,14 +6,15 @@ A folder, written by `telldraw prepare` through `archive.Writer`, whole or not a
     images.npy       uint8 [N, C, H, W], by split          labels.npy       uint8 [N, K]: 1 for each class it shows
     captions.npy     UTF-8 bytes, all captions end to end  captions_at.npy  int64 [M + 1], where each caption starts
     captions_of.npy  int64 [N + 1], the first caption of each picture
+    TABLE.npy        numbers [N, S], what else is known of each picture; the manifest names the tables and their columns
 
-The three files of captions are there only where there are captions.
+The three files of captions are there only where there are captions, and a table where there is one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,19 +27,34 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "telldraw pictures", 1
 
 
+class Table(NamedTuple):
+    """Numbers that are known of each picture."""
+
+    columns: tuple[str, ...]  # names, S of them
+    rows: np.ndarray  # [N, S]
+
+    def of(self, *columns: str) -> np.ndarray:
+        """Some of the columns, [N, len(columns)]. Raises DataError naming those there are."""
+        for name in columns:
+            if name not in self.columns:
+                raise DataError(f"there is no column {name!r}; choose from {', '.join(self.columns)}")
+        return self.rows[:, [self.columns.index(name) for name in columns]]
+
+
 def write_collection(
     writer: Writer,
     blocks: Iterable[np.ndarray],
     labels: np.ndarray,
     facts: dict[str, Any],
     captions: Sequence[Sequence[str]] | None = None,
+    tables: Mapping[str, Table] | None = None,
 ) -> None:
     """Write a set through an open `Writer`, and finish it.
 
     blocks: the pictures, uint8 [n, C, H, W] each, by split, one block after the other. labels: uint8 [N, K].
     facts: name, licence, url, resolution, channels, classes, many (whether a picture may show several classes), splits
         {name: [first row, row after the last]}; and what else shall stand in the manifest, such as aspect.
-    captions: the sentences that describe each picture.
+    captions: the sentences that describe each picture. tables: what else is known of each, by name.
     """
     count, channels, side = len(labels), facts["channels"], facts["resolution"]
     writer.rows("images.npy", (count, channels, side, side), np.uint8, blocks)
@@ -49,7 +65,13 @@ def write_collection(
         writer.array("captions.npy", typed)
         writer.array("captions_at.npy", typed_at)
         writer.array("captions_of.npy", np.cumsum([0, *map(len, captions)], dtype=np.int64))
-    writer.finish({**facts, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
+    tables = tables or {}
+    for name, table in tables.items():
+        if table.rows.shape != (count, len(table.columns)):
+            raise ValueError(f"the table {name} is {table.rows.shape}, for {count} pictures and {table.columns}")
+        writer.array(f"{name}.npy", table.rows)
+    columns = {"tables": {name: list(table.columns) for name, table in tables.items()}} if tables else {}
+    writer.finish({**facts, **columns, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
 
 
 class Collection:
@@ -72,6 +94,11 @@ class Collection:
         self._captions: tuple[np.ndarray, ...] = ()
         if "captions.npy" in manifest["files"]:
             self._captions = tuple(np.load(path / f"captions{end}.npy") for end in ("", "_at", "_of"))
+        self.tables: dict[str, Table] = {
+            name: Table(tuple(columns), np.load(path / f"{name}.npy"))
+            for name, columns in manifest.get("tables", {}).items()
+        }
+        """What else is known of each picture, by name."""
 
     @classmethod
     def open(cls, path: Path | str) -> "Collection":

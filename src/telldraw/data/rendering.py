@@ -82,7 +82,7 @@ def read_group(folder: Path, group: range, read: Callable[[list[Any], int], T]) 
     """
     file = _file(folder, group)
     try:
-        with np.load(file) as arrays:
+        with file.open("rb") as stream, np.load(stream) as arrays:
             images, record = arrays["images"], json.loads(arrays["record"].tobytes())
         if len(record) != len(group):
             raise ValueError(f"it holds {len(record)} and not {len(group)}")
