@@ -5,8 +5,8 @@ the labels:
 
     content   size, colour and shape of each solid by number, -1 where there is no second one; and, of two, whether the
               first is behind the second, and to the right of it
-    style     the floor's colour, the lamp, the camera, and where in the picture the solids are; no number where there is
-              no second one
+    style     the floor's colour, the lamp, the camera, and where in the picture the solids are; no number where
+              there is no second one
 """
 
 from collections.abc import Callable, Iterator

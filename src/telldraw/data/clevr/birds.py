@@ -127,7 +127,7 @@ def scene(seed: int, split: str, number: int, *, mixed: bool = False) -> Scene:
 
 
 def streams(seed: int, split: str, number: int) -> list[np.random.Generator]:
-    """What content, style, places and captions of a scene are drawn from: four streams that know nothing of each other."""
+    """What content, style, places and captions of a scene are drawn from: streams that know nothing of each other."""
     return [np.random.default_rng(s) for s in np.random.SeedSequence([seed, SPLITS.index(split), number]).spawn(4)]
 
 
@@ -135,7 +135,7 @@ def streams(seed: int, split: str, number: int) -> list[np.random.Generator]:
 
 
 def draw_content(rng: np.random.Generator, split: str, *, mixed: bool = False) -> Content:
-    """One or two kinds: of train, TRAINED ones; else one at least is held out for the split, the other may be trained."""
+    """One or two kinds: of train, TRAINED ones; else one or both are held out for the split, the rest TRAINED."""
     own = EVERY if mixed else TRAINED if split == "train" else HELD_OUT[split]
     pairs = [own[int(rng.integers(len(own)))]]
     if rng.random() < 0.5:

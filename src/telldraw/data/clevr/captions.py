@@ -1,8 +1,8 @@
-"""What is said of scenes of one or two solids, and how it is read back: the solids alone, never floor, light or camera.
+"""What is said of scenes of one or two solids, and how it is read back: nothing of floor, light or camera.
 
-A caption names colour and shape of every solid, mostly its size, and of two mostly where one stands seen from the other,
-by one of the sentences below. The other words for sizes and shapes are CLEVR's ("big", "tiny", "block", "ball"; Johnson
-et al. 2017). Adjectives stand before their noun, or, of one solid, after it; nothing else is adjective or noun.
+A caption names colour and shape of every solid, mostly its size, and of two mostly where one stands seen from the
+other, by one of the sentences below. The other words for sizes and shapes are CLEVR's ("big", "tiny", "block", "ball";
+Johnson et al. 2017). Adjectives stand before their noun, or, of one solid, after it; nothing else is adjective or noun.
 """
 
 import re
