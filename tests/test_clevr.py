@@ -24,7 +24,20 @@ from telldraw.data.clevr.sequences import (
     sequence,
     visible,
 )
-from telldraw.data.clevr.stage import BEHIND, CAMERA, CLASSES, COLOURS, RIGHT, SHAPES, STAGE, Solid, encode
+from telldraw.data.clevr.stage import (
+    BEHIND,
+    CAMERA,
+    CLASSES,
+    CLEVR,
+    COLOURS,
+    GROUND,
+    RIGHT,
+    SHAPES,
+    STAGE,
+    Camera,
+    Solid,
+    encode,
+)
 
 # --- the stage ----------------------------------------------------------------------------------------------------
 
@@ -129,6 +142,46 @@ def test_the_same_scene_is_the_same_picture_whatever_was_drawn_before(renderer: 
     assert all(np.array_equal(a, b) for a, b in zip(fresh, reversed(again), strict=True))
     backwards = renderer.radiance(turns[-1].solids[::-1])
     assert np.allclose(backwards, renderer.radiance(turns[-1].solids), atol=1e-5)
+
+
+def test_clevrs_own_setting_is_the_one_drawn_unless_said(renderer: Renderer) -> None:
+    turn = sequence(0, 3)[-1]
+    assert np.array_equal(Renderer(32, setting=CLEVR).radiance(turn.solids), renderer.radiance(turn.solids))
+    assert CLEVR.camera.canvas == (320, 240) and len(CLEVR.lights) == 3
+
+
+def test_a_floor_of_another_colour_and_light_of_another_strength(renderer: Renderer) -> None:
+    """Closed forms: an empty floor sends back light in proportion to its colour, and a scene in proportion to light."""
+    colour = (0.9, 0.37, 0.0)
+    tinted = Renderer(32, setting=CLEVR._replace(ground=colour)).radiance(())
+    assert np.allclose(tinted, renderer.radiance(()) * np.array(colour) / GROUND, rtol=1e-4)
+    lights = tuple(lamp._replace(power=(0.0, *(2 * part for part in lamp.power[1:]))) for lamp in CLEVR.lights)
+    brighter = CLEVR._replace(lights=lights, sky=(0.0, *(2 * part for part in CLEVR.sky[1:])))
+    solids = sequence(0, 3)[-1].solids
+    assert np.allclose(
+        Renderer(32, setting=brighter).radiance(solids), renderer.radiance(solids) * (0, 2, 2), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_a_solid_takes_on_the_colour_of_the_floor(renderer: Renderer) -> None:
+    solids = [Solid("sphere", "gray", 0.0, 0.0)]
+    green = Renderer(32, setting=CLEVR._replace(ground=(0.1, 0.74, 0.1))).radiance(solids)
+    across, down, _ = STAGE.project(np.array([0.4, -0.4, 0.25])) * (32, 32, 1)
+    usual, lit = renderer.radiance(solids)[int(down), int(across)], green[int(down), int(across)]
+    assert lit[1] == pytest.approx(usual[1], rel=1e-4) and lit[0] < 0.95 * usual[0] and lit[2] < 0.95 * usual[2]
+
+
+def test_square_pictures_through_another_lens_are_what_is_projected() -> None:
+    camera = Camera.at((5.0, 2.0, 4.0), focal=1.5, canvas=(1, 1))
+    solid = Solid("sphere", "yellow", 0.6, -0.8)
+    drawn = Renderer(48, setting=CLEVR._replace(camera=camera)).radiance([solid])
+    yellow = (drawn[..., 0] > 2 * drawn[..., 2]).nonzero()
+    across, down, depth = camera.project(solid.centre) * (48, 48, 1)
+    assert yellow[1].mean() == pytest.approx(across, abs=0.7) and yellow[0].mean() == pytest.approx(down, abs=0.7)
+    assert np.ptp(yellow[1]) == pytest.approx(2 * 1.5 * 0.7 / depth * 48, abs=2)
+    points = np.array([[1.0, -2.0, 0.3], [0.5, 0.5, 1.0]])
+    seen = camera.project(points)
+    assert np.allclose(camera.place + camera.rays(seen[:, 0], seen[:, 1]) * seen[:, 2:], points)
 
 
 def test_what_stands_in_front_is_seen(renderer: Renderer) -> None:

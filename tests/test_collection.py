@@ -9,8 +9,8 @@ import torch
 
 from pictures_like import CLASSES, make_pictures
 from telldraw.batches import Pictures
-from telldraw.data.archive import Dataset
-from telldraw.data.collection import Collection
+from telldraw.data.archive import Dataset, Writer
+from telldraw.data.collection import Collection, Table, write_collection
 from telldraw.data.picture_loader import PictureLoader
 from telldraw.data.prepared import open_prepared
 from telldraw.errors import DataError
@@ -45,6 +45,39 @@ def test_one_kind_is_not_taken_for_the_other(path: Path, prepared: Path) -> None
 
 def test_pictures_without_captions_have_none(tmp_path: Path) -> None:
     assert Collection.open(make_pictures(tmp_path / "plain.telldraw")).captions(0) == []
+
+
+def facts_of(count: int) -> dict[str, object]:
+    own = {"name": "dots", "licence": "CC0 1.0", "url": "", "resolution": 4, "channels": 1, "many": False}
+    return {**own, "classes": ["dot"], "splits": {"train": [0, count]}}
+
+
+def test_tables_are_kept_beside_the_pictures(tmp_path: Path) -> None:
+    light = Table(("azimuth", "height"), np.array([[1.5, 2], [3, np.nan]], np.float32))
+    with Writer(tmp_path / "dots.telldraw") as writer:
+        images, labels = np.zeros((2, 1, 4, 4), np.uint8), np.ones((2, 1))
+        write_collection(writer, [images], labels, facts_of(2), tables={"light": light})
+    dots = Collection.open(tmp_path / "dots.telldraw")
+    assert list(dots.tables) == ["light"] and dots.tables["light"].columns == light.columns
+    assert np.array_equal(dots.tables["light"].rows, light.rows, equal_nan=True)
+    assert dots.tables["light"].of("height", "azimuth")[0].tolist() == [2, 1.5]
+    assert dots.captions(0) == []
+    with pytest.raises(DataError, match="no column 'colour'; choose from azimuth, height"):
+        dots.tables["light"].of("colour")
+    (tmp_path / "dots.telldraw" / "light.npy").unlink()
+    with pytest.raises(DataError, match=r"light\.npy is missing"):
+        Collection.open(tmp_path / "dots.telldraw")
+
+
+def test_a_table_of_another_size_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the table light"), Writer(tmp_path / "dots.telldraw") as writer:
+        images, labels = np.zeros((2, 1, 4, 4), np.uint8), np.ones((2, 1))
+        write_collection(writer, [images], labels, facts_of(2), tables={"light": Table(("a",), np.zeros((3, 1)))})
+    assert not list(tmp_path.iterdir())
+
+
+def test_sets_without_tables_have_none(path: Path) -> None:
+    assert Collection.open(path).tables == {}
 
 
 def test_an_unknown_split_is_named(path: Path) -> None:

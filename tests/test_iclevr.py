@@ -23,7 +23,8 @@ from telldraw.data.clevr.fast import Renderer
 from telldraw.data.clevr.sequences import sequence
 from telldraw.data.clevr.stage import CLASSES, STAGE
 from telldraw.data.iclevr import prepare
-from telldraw.data.iclevr_render import GROUP, Plan, open_folder, read_group, render
+from telldraw.data.iclevr_render import GROUP, Plan, read_group, render
+from telldraw.data.rendering import open_folder, render_group
 from telldraw.errors import DataError, TelldrawError
 
 if TYPE_CHECKING:
@@ -162,10 +163,8 @@ def test_a_damaged_group_is_named(tmp_path: Path) -> None:
 
 
 def test_a_group_is_damaged_when_a_byte_is(tmp_path: Path) -> None:
-    from telldraw.data.iclevr_render import painter, render_group
-
     plan = Plan(2, 0, 0, resolution=16)
-    render_group(plan, painter(plan), tmp_path, range(2))
+    render_group(plan, plan.painter(), tmp_path, range(2))
     images, stories = read_group(tmp_path, range(2))
     assert images.shape == (10, 3, 16, 16) and stories == [sequence(0, 0), sequence(0, 1)]
     data = bytearray((tmp_path / "000000.npz").read_bytes())

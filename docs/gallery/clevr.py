@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from telldraw.data.clevr import fast, mitsuba
 from telldraw.data.clevr.geometry import hit
-from telldraw.data.clevr.stage import AMBIENT, CAMERA, CANVAS, GROUND, LIGHTS, STAGE, Camera, Solid
+from telldraw.data.clevr.stage import AMBIENT, CAMERA, CANVAS, GROUND, LIGHTS, STAGE, Camera, Setting, Solid
 
 SIZE = (176, 132)
 ROWS, COLUMNS = 4, 2
@@ -117,8 +117,8 @@ def main() -> None:
         at = camera(things)
         with Image.open(path) as image:
             real = np.asarray(image.convert("RGB").resize(SIZE, Image.Resampling.BOX))
-        traced = mitsuba.Renderer(0, samples=SAMPLES, camera=at, size=SIZE).draw(solids)
-        quick = fast.Renderer(0, camera=at, size=SIZE).draw(solids)
+        traced = mitsuba.Renderer(0, samples=SAMPLES, setting=Setting(at), size=SIZE).draw(solids)
+        quick = fast.Renderer(0, setting=Setting(at), size=SIZE).draw(solids)
         between.append(np.abs(quick.astype(int) - traced))
         to_real.append(np.abs(quick.astype(int) - real))
         solid = on_solids(at, solids)

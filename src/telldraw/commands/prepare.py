@@ -10,6 +10,7 @@ import tyro
 
 from telldraw.commands.prepare_pictures import PICTURES
 from telldraw.commands.prepare_tags import TAGS
+from telldraw.commands.prepare_rendered import CLEVRBirds, counts_of, shard_of
 from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
@@ -153,32 +154,13 @@ class ICLEVR:
             print(f"{len(report.faults):,} left out for faults; they are listed in {out / 'manifest.json'}")
         print(f"licence of the data: {DATASETS['iclevr'].licence}")
 
-    def _counts(self) -> tuple[int, int, int]:
-        """How many sequences for each split. Raises TelldrawError."""
-        given = (self.train, self.val, self.test)
-        if self.render is not None and any(count is not None for count in given):
-            raise TelldrawError("--render N splits by itself; give either it, or --train, --val and --test")
-        train, val, test = (count or 0 for count in given)
-        if self.render is not None:
-            val = test = round(self.render * 0.2)
-            train = self.render - val - test
-        if min(train, val, test) < 0 or train < 1:
-            raise TelldrawError("there is nothing to train on; give --render N of 1 or more, or --train of 1 or more")
-        return train, val, test
-
-    def _shard(self) -> tuple[int, int]:
-        number, _, count = (self.shard or "1/1").partition("/")
-        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-            raise TelldrawError(f"--shard {self.shard}: a part of a whole was expected, for example 2/4")
-        return int(number), int(count)
-
     def _render(self, out: Path) -> None:
-        (train, val, test), shard = self._counts(), self._shard()
+        counts, shard = counts_of(self.render, (self.train, self.val, self.test), held=0.2), shard_of(self.shard)
         if self.seed < 0 or not 1 <= self.samples <= 65536:
             raise TelldrawError("--seed is 0 or more, --samples 1 to 65,536")
         from telldraw.data.iclevr_render import LICENCE, Plan, render
 
-        plan = Plan(train, val, test, self.resolution, self.seed, self.edits, self.engine, self.samples)
+        plan = Plan(*counts, self.resolution, self.seed, self.edits, self.engine, self.samples)
         started = time.monotonic()
         with progress_of("rendered") as progress:
             turns = render(
@@ -192,7 +174,7 @@ class ICLEVR:
         print(f"licence of the data: {LICENCE}")
 
 
-FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES, **TAGS}
+FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES, **TAGS, "clevr-birds": CLEVRBirds}
 """The flags of each data set in the table."""
 
 

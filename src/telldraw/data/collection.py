@@ -8,12 +8,14 @@ A folder, written by `telldraw prepare` through `archive.Writer`, whole or not a
     captions_of.npy  int64 [N + 1], the first caption of each picture
     features.npy     float32 [N, D]                        vectors.npy      float32 [K, E], a word vector for each class
     network/         weights of the network whose features these are
+    TABLE.npy        numbers [N, S], what else is known of each picture; the manifest names the tables and their columns
 
-The three files of captions are there only where there are captions. Features and word vectors are there where the
-classes are tags, words that people used for a picture (docs/data/tags.md); the network, where it is one of telldraw's.
+The three files of captions are there only where there are captions, and a table where there is one. Features and word
+vectors are there where the classes are tags, words that people used for a picture (docs/data/tags.md); the network,
+where it is one of telldraw's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,13 +41,29 @@ class Tagging(NamedTuple):
     network: Path | None = None  # a weights folder, to be copied
 
 
+class Table(NamedTuple):
+    """Numbers that are known of each picture."""
+
+    columns: tuple[str, ...]  # names, S of them
+    rows: np.ndarray  # [N, S]
+
+    def of(self, *columns: str) -> np.ndarray:
+        """Some of the columns, [N, len(columns)]. Raises DataError naming those there are."""
+        for name in columns:
+            if name not in self.columns:
+                raise DataError(f"there is no column {name!r}; choose from {', '.join(self.columns)}")
+        return self.rows[:, [self.columns.index(name) for name in columns]]
+
+
 def write_collection(
     writer: Writer,
     blocks: Iterable[np.ndarray],
     labels: np.ndarray,
     facts: dict[str, Any],
     captions: Sequence[Sequence[str]] | None = None,
+    *,
     tagging: Tagging | None = None,
+    tables: Mapping[str, Table] | None = None,
 ) -> None:
     """Write a set through an open `Writer`, and finish it.
 
@@ -54,6 +72,7 @@ def write_collection(
         {name: [first row, row after the last]}; and what else shall stand in the manifest, such as aspect.
     captions: the sentences that describe each picture.
     tagging: features of each picture and a word vector for each class, where the classes are tags.
+    tables: what else is known of each picture, by name.
     """
     count, channels, side = len(labels), facts["channels"], facts["resolution"]
     writer.rows("images.npy", (count, channels, side, side), np.uint8, blocks)
@@ -70,7 +89,13 @@ def write_collection(
         for file in sorted(tagging.network.iterdir()) if tagging.network is not None else ():
             if file.is_file():
                 writer.copy(f"{NETWORK}/{file.name}", file)
-    writer.finish({**facts, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
+    tables = tables or {}
+    for name, table in tables.items():
+        if table.rows.shape != (count, len(table.columns)):
+            raise ValueError(f"the table {name} is {table.rows.shape}, for {count} pictures and {table.columns}")
+        writer.array(f"{name}.npy", table.rows)
+    columns = {"tables": {name: list(table.columns) for name, table in tables.items()}} if tables else {}
+    writer.finish({**facts, **columns, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
 
 
 class Collection:
@@ -99,6 +124,11 @@ class Collection:
         """float32 [K, E], of tagged pictures: the word vector of each class."""
         if "features.npy" in manifest["files"]:
             self.features, self.vectors = (np.load(path / f"{name}.npy") for name in ("features", "vectors"))
+        self.tables: dict[str, Table] = {
+            name: Table(tuple(columns), np.load(path / f"{name}.npy"))
+            for name, columns in manifest.get("tables", {}).items()
+        }
+        """What else is known of each picture, by name."""
 
     @classmethod
     def open(cls, path: Path | str) -> "Collection":

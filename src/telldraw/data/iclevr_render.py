@@ -1,44 +1,42 @@
-"""Sequences in the manner of i-CLEVR, rendered here: seeded, resumable, in shards that join to the same bytes.
+"""Sequences in the manner of i-CLEVR, rendered here (`rendering.py`)."""
 
-Sequences are rendered in groups of GROUP. A group is one file in `NAME.rendering`, beside the prepared set to be; it
-gets its name when it is whole, so what is there is never rendered again, whoever rendered it: to join shards, put
-their files into one such folder and run the command without its shard.
-"""
-
-import json
-import os
-import signal
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
+from functools import partial
 from pathlib import Path
-from threading import Thread
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from telldraw.data import rendering
 from telldraw.data.archive import Writer
 from telldraw.data.clevr.sequences import Turn, sequence
 from telldraw.data.clevr.stage import CANVAS, CLASSES, Solid
 from telldraw.data.iclevr_store import SPLITS, Story, told, write_tables
-from telldraw.errors import DataError
+from telldraw.data.rendering import LICENCE
 
 Engine = Literal["fast", "mitsuba"]
 
 GROUP = 25
-"""Sequences in a file; at most so many are rendered again after a stop, for each worker."""
-LICENCE = "CC0 1.0 (rendered by telldraw)"
-PLAN = "plan.json"
+"""Sequences in a file."""
 
 _FORM = 1  # of the pictures: what changes a pixel changes this
 
 
+class Painter(Protocol):
+    """An engine."""
+
+    def draw(self, solids: Sequence[Solid]) -> np.ndarray:
+        """Draw the scene: uint8 [height, width, 3]."""
+        ...
+
+
 @dataclass(frozen=True)
 class Plan:
-    """All that the pictures depend on."""
+    """All that the pictures depend on; a `rendering.Job`."""
+
+    group: ClassVar[int] = GROUP
+    what: ClassVar[str] = "sequences"
 
     train: int
     val: int
@@ -59,139 +57,38 @@ class Plan:
         """Which split a sequence belongs to: train has the first ones, test the last."""
         return "train" if number < self.train else "val" if number < self.train + self.val else "test"
 
-    def groups(self) -> list[range]:
-        """Numbers of the sequences, group by group."""
-        return [range(at, min(at + GROUP, self.count)) for at in range(0, self.count, GROUP)]
+    def settings(self) -> dict[str, Any]:
+        """All of it, and the form of the pictures."""
+        return {"form": _FORM, **asdict(self)}
+
+    def painter(self) -> Painter:
+        """Make the engine. Raises DataError when it is not installed."""
+        if self.engine == "mitsuba":
+            from telldraw.data.clevr.mitsuba import Renderer as Reference
+
+            return Reference(self.resolution, samples=self.samples)
+        from telldraw.data.clevr.fast import Renderer
+
+        return Renderer(self.resolution)
+
+    def paint(self, engine: Painter, numbers: range) -> tuple[np.ndarray, list[Any]]:
+        """Pictures of the turns of these sequences, uint8 [n, 3, H, W], and their instructions and solids."""
+        stories = [sequence(self.seed, number, edits=self.edits) for number in numbers]
+        pictures = np.stack([engine.draw(turn.solids) for turns in stories for turn in turns])
+        record = [[[turn.said, *(list(solid) for solid in turn.solids)] for turn in turns] for turns in stories]
+        return pictures.transpose(0, 3, 1, 2), record
 
 
-class Painter(Protocol):
-    """An engine."""
-
-    def draw(self, solids: Sequence[Solid]) -> np.ndarray:
-        """Draw the scene: uint8 [height, width, 3]."""
-        ...
-
-
-def painter(plan: Plan) -> Painter:
-    """Make the engine of a plan. Raises DataError when it is not installed."""
-    if plan.engine == "mitsuba":
-        from telldraw.data.clevr.mitsuba import Renderer as Reference
-
-        return Reference(plan.resolution, samples=plan.samples)
-    from telldraw.data.clevr.fast import Renderer
-
-    return Renderer(plan.resolution)
-
-
-# --- groups -------------------------------------------------------------------------------------------------------
-
-
-def _file(folder: Path, group: range) -> Path:
-    return folder / f"{group.start:06d}.npz"
-
-
-def render_group(plan: Plan, engine: Painter, folder: Path, group: range) -> int:
-    """Render sequences and write their file; gives the number of pictures."""
-    stories = [sequence(plan.seed, number, edits=plan.edits) for number in group]
-    pictures = np.stack([engine.draw(turn.solids) for turns in stories for turn in turns])
-    record = [[[turn.said, *(list(solid) for solid in turn.solids)] for turn in turns] for turns in stories]
-    part = folder / f"{group.start:06d}.{os.getpid()}.part"
-    with part.open("wb") as file:
-        text = np.frombuffer(json.dumps(record).encode(), np.uint8)
-        np.savez(file, images=pictures.transpose(0, 3, 1, 2), record=text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, _file(folder, group))
-    return len(pictures)
+def _read(record: list[Any], pictures: int) -> list[list[Turn]]:
+    stories = [[Turn(said, tuple(Solid(*s) for s in solids)) for said, *solids in turns] for turns in record]
+    if sum(map(len, stories)) != pictures:
+        raise ValueError("it holds another number of pictures")
+    return stories
 
 
 def read_group(folder: Path, group: range) -> tuple[np.ndarray, list[list[Turn]]]:
-    """Read a file of a group: pictures uint8 [n, 3, H, W], and the turns of each sequence.
-
-    Raises DataError naming the file when it is damaged, which its checksums tell.
-    """
-    file = _file(folder, group)
-    try:
-        with np.load(file) as arrays:
-            images, record = arrays["images"], json.loads(arrays["record"].tobytes())
-        stories = [[Turn(said, tuple(Solid(*s) for s in solids)) for said, *solids in turns] for turns in record]
-        if len(stories) != len(group) or sum(map(len, stories)) != len(images):
-            raise ValueError("it holds another number of pictures")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} is damaged ({error}); remove it and run the command again") from None
-    return images, stories
-
-
-# --- all of them --------------------------------------------------------------------------------------------------
-
-_worker: tuple[Plan, Painter, Path] | None = None  # of this worker process
-
-
-def _start(plan: Plan, folder: Path) -> None:
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; it ends the workers
-    Thread(target=_end_with_parent, daemon=True).start()
-    _worker = plan, painter(plan), folder
-
-
-def _end_with_parent() -> None:
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def _work(group: range) -> int:
-    assert _worker is not None
-    plan, engine, folder = _worker
-    return render_group(plan, engine, folder, group)
-
-
-def _render(plan: Plan, engine: Painter, folder: Path, groups: Sequence[range], workers: int) -> Iterator[int]:
-    """Render groups, in any order; gives the number of sequences done with each."""
-    if workers <= 1 or len(groups) <= 1:
-        for group in groups:
-            render_group(plan, engine, folder, group)
-            yield len(group)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(plan, folder))
-    try:
-        queue = iter(groups)
-        under_way: dict[Future[int], range] = {}
-        while True:
-            while len(under_way) < 2 * workers and (group := next(queue, None)) is not None:
-                under_way[pool.submit(_work, group)] = group
-            if not under_way:
-                return
-            for done in wait(under_way, return_when=FIRST_COMPLETED).done:
-                group = under_way.pop(done)
-                done.result()
-                yield len(group)
-    except BrokenProcessPool:
-        raise DataError("a rendering process was ended from outside, perhaps for memory; use fewer --workers") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def open_folder(plan: Plan, out: Path) -> Path:
-    """Make or find the folder of groups. Raises DataError when it holds pictures of another plan."""
-    folder = out.with_name(out.name + ".rendering")
-    settings = {"form": _FORM, **asdict(plan)}
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / PLAN
-    if not file.exists():
-        part = folder / f"{PLAN}.{os.getpid()}.part"
-        part.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, file)
-        return folder
-    try:
-        there = json.loads(file.read_text(encoding="utf-8"))
-        differing = [name for name in settings if there[name] != settings[name]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged ({error}); remove {folder} and run the command again") from None
-    if differing:
-        what = ", ".join(f"{name} {there[name]} and not {settings[name]}" for name in differing)
-        raise DataError(f"{folder} was begun with {what}; go on so, remove it, or name another --out")
-    return folder
+    """Read a file of a group: pictures uint8 [n, 3, H, W], and the turns of each sequence. Raises DataError."""
+    return rendering.read_group(folder, group, _read)
 
 
 def render(
@@ -208,32 +105,15 @@ def render(
 
     Gives turns by split, or None for a shard, which is rendered but not stored. Raises DataError.
     """
-    # these two say now, and not hours later, that `out` or the engine cannot be used
-    writer, engine = Writer(out, overwrite=overwrite), painter(plan)
-    folder = open_folder(plan, out)
-    groups = plan.groups()
-    mine = groups[shard[0] - 1 :: shard[1]]
-    missing = [group for group in mine if not _file(folder, group).exists()]
-    total, done = sum(map(len, mine)), sum(map(len, mine)) - sum(map(len, missing))
-    if done:
-        tell(f"{done:,} sequences were rendered before; going on in {folder}")
-    progress(0, total - done)
-    finished = 0
-    for count in _render(plan, engine, folder, missing, workers):
-        finished += count
-        progress(finished, total - done)
-    if shard[1] > 1:
-        return None
-    turns = _store(plan, engine, writer, folder)
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
-    return turns
+    store = partial(_store, plan)
+    return rendering.render(
+        plan, out, store, shard=shard, workers=workers, overwrite=overwrite, tell=tell, progress=progress
+    )
 
 
 def _store(plan: Plan, engine: Painter, writer: Writer, folder: Path) -> dict[str, int]:
     """Put all groups together."""
-    groups = plan.groups()
+    groups = rendering.groups(plan)
     stories = []
     for group in groups:
         for number, turns in zip(group, read_group(folder, group)[1], strict=True):
@@ -263,6 +143,6 @@ def _facts(plan: Plan, turns: dict[str, int], words: int) -> dict[str, Any]:
         "dialogues": {split: getattr(plan, split) for split in SPLITS},
         "turns": turns,
         "words": words,
-        "rendering": {"form": _FORM, **asdict(plan)},
+        "rendering": plan.settings(),
         "left out": [],
     }

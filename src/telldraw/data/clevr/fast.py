@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from telldraw.data.clevr.geometry import Rays, dot, normals
-from telldraw.data.clevr.stage import AMBIENT, COLOURS, GROUND, LIGHTS, STAGE, Camera, Light, Solid, encode
+from telldraw.data.clevr.stage import CLEVR, COLOURS, GROUND, Camera, Light, Setting, Solid, encode
 
 STRATA = 4
 """Rays of a pixel each way; a lamp has as many points."""
@@ -47,8 +47,11 @@ class _Pair(NamedTuple):
 class Renderer:
     """Draws scenes at one size; keeps what the last solids did, since most of a scene is the scene before."""
 
-    def __init__(self, resolution: int, *, camera: Camera = STAGE, size: tuple[int, int] | None = None) -> None:
+    def __init__(self, resolution: int, *, setting: Setting = CLEVR, size: tuple[int, int] | None = None) -> None:
         """Squash the picture to a square of `resolution`, or draw it at `size` (width, height)."""
+        camera = setting.camera
+        self._ground, self._sky = _colour(setting.ground), _colour(setting.sky)
+        self._sky_beside = _colour(0.56 * np.array(setting.sky))  # the mean over a ball
         self.width, self.height = size or (resolution, resolution)
         down, across = np.mgrid[0 : self.height, 0 : self.width].reshape(2, -1)
         step = (np.arange(STRATA) + 0.5) / STRATA
@@ -59,12 +62,13 @@ class Renderer:
         ground = self._rays.origin - self._rays.way * (self._rays.origin[:, 2] / self._rays.way[:, 2])[:, None]
         middle = camera.rays((across + 0.5) / self.width, (down + 0.5) / self.height)
         self._middle = (camera.place - middle * (camera.place[2] / middle[:, 2])[:, None]).astype(np.float32)
-        self._lamps = [_Lamp(light, number) for number, light in enumerate(LIGHTS)]
+        self._lamps = [_Lamp(light, number, setting) for number, light in enumerate(setting.lights)]
         self._shone = [lamp.reach(ground, _UP) * np.float32(GROUND / math.pi) for lamp in self._lamps]
         self._to_lamp = [Rays(ground, lamp.points[self._point] - ground) for lamp in self._lamps]
-        self._empty = np.full_like(ground, AMBIENT * GROUND)
+        self._empty = np.empty_like(ground)
+        self._empty[:] = _colour(np.array(setting.sky) * setting.ground)
         for lamp, shone in zip(self._lamps, self._shone, strict=True):
-            self._empty += shone[:, None] * lamp.power
+            self._empty += shone[:, None] * lamp.grounded
         self._traces: dict[Solid, _Trace] = {}
         self._pairs: dict[tuple[Solid, Solid], _Pair] = {}
 
@@ -129,20 +133,20 @@ class Renderer:
             for trace in traces:
                 dark[trace.shade[number]] = True
             rays = np.flatnonzero(dark)
-            light[rays] -= self._shone[number][rays, None] * lamp.power
+            light[rays] -= self._shone[number][rays, None] * lamp.grounded
         change = np.zeros_like(self._middle)
         open_sky = np.ones(len(self._middle), np.float32)
         for trace, glow in zip(traces, glows, strict=True):
             open_sky *= 1 - trace.hidden
             change += (trace.hidden * (1 - trace.hidden))[:, None] * glow  # near its foot its underside
-        change = np.float32(GROUND) * (change - (np.float32(AMBIENT) * (1 - open_sky))[:, None])
+        change = self._ground * (change - self._sky * (1 - open_sky)[:, None])
         return (light.reshape(len(change), -1, 3) + change[:, None]).reshape(-1, 3)
 
     def _glow(self, solid: Solid) -> np.ndarray:
         """What a solid throws on its neighbours: about the mean radiance of its surface, [3]."""
         centre = solid.centre.astype(np.float32)[None]
         shone = sum(lamp.reach(centre, None)[0] * lamp.power for lamp in self._lamps) * np.float32(0.25 / math.pi)
-        return _reflectance(solid) * (shone + np.float32(0.56 * AMBIENT))
+        return _reflectance(solid) * (shone + self._sky_beside)
 
     def _lit_solid(self, solid: Solid, trace: _Trace, others: Sequence[tuple[_Pair, np.ndarray]]) -> np.ndarray:
         """Radiance of the points of a solid, [n, 3]; of each other one, what it takes and its glow."""
@@ -152,21 +156,22 @@ class Renderer:
             shone, sky, below = shone * pair.lit, sky * (1 - pair.hidden), below * (1 - pair.hidden)
             thrown += pair.hidden[:, None] * glow
         foot = np.array([[solid.x, solid.y, 0]], np.float32)
-        ground = sum(lamp.reach(foot, _UP)[0] * lamp.power for lamp in self._lamps) * np.float32(GROUND / math.pi)
+        ground = sum(lamp.reach(foot, _UP)[0] * lamp.grounded for lamp in self._lamps) * np.float32(GROUND / math.pi)
         parts = np.stack([*shone, sky, below])
-        colours = np.stack([*(lamp.power for lamp in self._lamps), _SKY, ground + _SKY * np.float32(GROUND)])
+        colours = np.stack([*(lamp.power for lamp in self._lamps), self._sky, ground + self._sky * self._ground])
         return (parts.T @ colours + thrown) * _reflectance(solid)
 
 
-_SKY = np.full(3, AMBIENT, np.float32)
 _UP = np.array([0, 0, 1], np.float32)
 
 
 class _Lamp:
     """A lamp as so many points."""
 
-    def __init__(self, light: Light, number: int) -> None:
-        self.power = np.array(light.power, np.float32)
+    def __init__(self, light: Light, number: int, setting: Setting) -> None:
+        self.power = _colour(light.power)
+        self.grounded = self.power * _colour(np.array(setting.ground) / GROUND)
+        """What is left of it after the ground, if a ground of CLEVR's grey leaves all of it."""
         self._place = np.array(light.place, np.float32)
         upright = Camera.at(light.place)
         self._front = upright.ahead.astype(np.float32)
@@ -191,7 +196,11 @@ class _Lamp:
 
 
 def _reflectance(solid: Solid) -> np.ndarray:
-    return np.array(COLOURS[solid.colour], np.float32) / 255
+    return _colour(COLOURS[solid.colour]) / 255
+
+
+def _colour(parts: Sequence[float] | np.ndarray) -> np.ndarray:
+    return np.array(parts, np.float32)
 
 
 def _dark(solid: Solid, to_lamp: Rays) -> np.ndarray:

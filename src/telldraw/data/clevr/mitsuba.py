@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from telldraw.data.clevr.stage import AMBIENT, COLOURS, FOCAL, GROUND, LIGHTS, STAGE, Camera, Solid, encode
+from telldraw.data.clevr.stage import CLEVR, COLOURS, Setting, Solid, encode
 from telldraw.errors import DataError
 
 _BOUNCES = 4
-_ACROSS, _DOWN = 4, 3  # Mitsuba's pixels are squares: those of a squashed picture are made of so many
 
 
 class Renderer:
     """Draws scenes at one size; the same scene is the same picture every time."""
 
     def __init__(
-        self, resolution: int, *, samples: int = 128, camera: Camera = STAGE, size: tuple[int, int] | None = None
+        self, resolution: int, *, samples: int = 128, setting: Setting = CLEVR, size: tuple[int, int] | None = None
     ) -> None:
         """Squash the picture to a square of `resolution`, or draw it at `size`; `samples` is paths a pixel.
 
@@ -36,9 +35,12 @@ class Renderer:
         drjit.set_thread_count(1)  # several at a time are the workers' affair
         self._mi: Any = mitsuba
         self._place: Any = mitsuba.ScalarTransform4f()
-        self._block = (1, 1) if size else (_ACROSS, _DOWN)
+        # Mitsuba's pixels are squares: those of a squashed picture are made of so many across and down
+        across, down = setting.camera.canvas
+        part = math.gcd(across, down)
+        self._block = (1, 1) if size else (across // part, down // part)
         self._size = size or (resolution, resolution)
-        self._fixed = self._stage(camera, math.ceil(samples / (self._block[0] * self._block[1])))
+        self._fixed = self._stage(setting, math.ceil(samples / (self._block[0] * self._block[1])))
 
     def draw(self, solids: Sequence[Solid]) -> np.ndarray:
         """Draw the scene: uint8 [height, width, 3]."""
@@ -51,20 +53,20 @@ class Renderer:
         (width, height), (across, down) = self._size, self._block
         return light.reshape(height, down, width, across, 3).mean((1, 3))
 
-    def _stage(self, camera: Camera, samples: int) -> dict[str, Any]:
+    def _stage(self, setting: Setting, samples: int) -> dict[str, Any]:
         """All that is the same in every scene."""
         (width, height), (across, down) = self._size, self._block
         ground = self._place.scale([500, 500, 1])
         fixed = {
             "type": "scene",
             "integrator": {"type": "path", "max_depth": _BOUNCES, "hide_emitters": True},
-            "sky": {"type": "constant", "radiance": _rgb([AMBIENT] * 3)},
-            "ground": {"type": "rectangle", "to_world": ground, "bsdf": _paint([GROUND] * 3)},
+            "sky": {"type": "constant", "radiance": _rgb(setting.sky)},
+            "ground": {"type": "rectangle", "to_world": ground, "bsdf": _paint(setting.ground)},
             "sensor": {
                 "type": "perspective",
-                "fov": math.degrees(2 * math.atan(0.5 / FOCAL)),
+                "fov": math.degrees(2 * math.atan(0.5 / setting.camera.focal)),
                 "fov_axis": "x",
-                "to_world": self._looking(camera.place),
+                "to_world": self._looking(setting.camera.place),
                 "film": {
                     "type": "hdrfilm",
                     "width": width * across,
@@ -76,7 +78,7 @@ class Renderer:
             },
         }
         # made here, once: lamps that are made with a scene come in an order that varies, and so does their noise then
-        for number, lamp in enumerate(LIGHTS):
+        for number, lamp in enumerate(setting.lights):
             lit = {
                 "type": "rectangle",
                 "to_world": self._looking(lamp.place) @ self._place.scale([lamp.side / 2, lamp.side / 2, 1]),

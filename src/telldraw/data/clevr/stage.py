@@ -72,28 +72,33 @@ class Camera(NamedTuple):
     right: np.ndarray
     up: np.ndarray
     ahead: np.ndarray
+    focal: float = FOCAL  # in widths of the picture
+    canvas: tuple[int, int] = CANVAS  # width to height of the picture
 
     @classmethod
-    def at(cls, place: tuple[float, float, float]) -> "Camera":
+    def at(
+        cls, place: tuple[float, float, float], *, focal: float = FOCAL, canvas: tuple[int, int] = CANVAS
+    ) -> "Camera":
         """Stand at `place`."""
         where = np.array(place, float)
         ahead = -where / np.linalg.norm(where)
         right = np.cross(ahead, (0.0, 0.0, 1.0))
         right /= np.linalg.norm(right)
-        return cls(where, right, np.cross(right, ahead), ahead)
+        return cls(where, right, np.cross(right, ahead), ahead, focal, canvas)
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """points [..., 3] -> [..., 3]: x / width and y / height of the picture, and depth along the line of sight."""
         seen = points - self.place
         depth = seen @ self.ahead
-        across = 0.5 + FOCAL * (seen @ self.right) / depth
-        down = 0.5 - FOCAL * (seen @ self.up) / depth * CANVAS[0] / CANVAS[1]
+        across = 0.5 + self.focal * (seen @ self.right) / depth
+        down = 0.5 - self.focal * (seen @ self.up) / depth * self.canvas[0] / self.canvas[1]
         return np.stack([across, down, depth], -1)
 
     def rays(self, across: np.ndarray, down: np.ndarray) -> np.ndarray:
         """Places in the picture, as fractions -> directions [..., 3] with depth 1."""
-        right = ((across - 0.5) / FOCAL)[..., None] * self.right
-        return self.ahead + right - ((down - 0.5) * (CANVAS[1] / CANVAS[0] / FOCAL))[..., None] * self.up
+        right = ((across - 0.5) / self.focal)[..., None] * self.right
+        tall = self.canvas[1] / self.canvas[0] / self.focal
+        return self.ahead + right - ((down - 0.5) * tall)[..., None] * self.up
 
 
 class Light(NamedTuple):
@@ -128,6 +133,18 @@ LIGHTS = (
     _lamp((-4.67112, -4.0136, 3.01122), 0.5, (1.02, 1.12, 1.42)),  # fill
 )
 """CLEVR's lamps without their jitter; the places are those of its base scene."""
+
+
+class Setting(NamedTuple):
+    """Where solids stand, and in what light; as it is, CLEVR's own stage."""
+
+    camera: Camera = STAGE
+    lights: tuple[Light, ...] = LIGHTS
+    ground: tuple[float, float, float] = (GROUND, GROUND, GROUND)  # reflectance of the ground, linear RGB
+    sky: tuple[float, float, float] = (AMBIENT, AMBIENT, AMBIENT)  # radiance of the sky, the same from everywhere
+
+
+CLEVR = Setting()
 
 
 def encode(radiance: np.ndarray) -> np.ndarray:

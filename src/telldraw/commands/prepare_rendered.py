@@ -1,0 +1,95 @@
+"""The flags of `telldraw prepare` for what is rendered here."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from telldraw.commands.progress import progress_of, say
+from telldraw.errors import TelldrawError
+
+
+def counts_of(
+    render: int | None, given: tuple[int | None, int | None, int | None], held: float
+) -> tuple[int, int, int]:
+    """How many for train, val and test: as given, or of `render` the share `held` each for val and test.
+
+    Raises TelldrawError.
+    """
+    if render is not None and any(count is not None for count in given):
+        raise TelldrawError("--render N splits by itself; give either it, or --train, --val and --test")
+    train, val, test = (count or 0 for count in given)
+    if render is not None:
+        val = test = round(render * held)
+        train = render - val - test
+    if min(train, val, test) < 0 or train < 1:
+        raise TelldrawError("there is nothing to train on; give --render N of 1 or more, or --train of 1 or more")
+    return train, val, test
+
+
+def shard_of(part: str | None) -> tuple[int, int]:
+    """Read "2/4", or nothing, which is the whole. Raises TelldrawError."""
+    number, _, count = (part or "1/1").partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise TelldrawError(f"--shard {part}: a part of a whole was expected, for example 2/4")
+    return int(number), int(count)
+
+
+@dataclass(frozen=True)
+class CLEVRBirds:
+    """Render CLEVR birds: solids on floors of all colours, with captions that name the solids alone."""
+
+    render: int | None = None
+    """Render so many pictures: 75 % for train, 12.5 % each for val and test, as the combinations are."""
+    train: int | None = None
+    """Render so many pictures for train, instead of --render; --val and --test likewise."""
+    val: int | None = None
+    """Rendered pictures for val."""
+    test: int | None = None
+    """Rendered pictures for test."""
+    mixed: bool = False
+    """Show every combination of colour and shape in every split, instead of keeping three for val and three for test:
+    for a classifier that is to judge pictures of any."""
+    seed: int = 0
+    """Picture i of a split depends on this, on the split and on i, on nothing else."""
+    engine: Literal["fast", "mitsuba"] = "fast"
+    """What renders: our ray caster, or Mitsuba 3 (pip install 'telldraw[render]'), some 50 times slower."""
+    samples: int = 128
+    """Paths a pixel, of the engine mitsuba."""
+    shard: str | None = None
+    """Render part i of n only: i/n. To join, put the files of all NAME.rendering folders into one of them and run the
+    command without --shard."""
+    out: Path | None = None
+    """Where to put the prepared set; clevr-birds-RESOLUTION.telldraw unless said."""
+    resolution: int = 64
+    """Side of the pictures, in pixels."""
+    overwrite: bool = False
+    """Replace a prepared set that is there already."""
+    workers: int = os.cpu_count() or 1
+    """Processes that render."""
+
+    def run(self) -> None:
+        """Render, then say what there is."""
+        if not 16 <= self.resolution <= 512:
+            raise TelldrawError(f"--resolution {self.resolution}: 16 to 512 pixels can be drawn")
+        if self.workers < 1 or self.seed < 0 or not 1 <= self.samples <= 65536:
+            raise TelldrawError("--workers is 1 or more, --seed 0 or more, --samples 1 to 65,536")
+        if all(count is None for count in (self.render, self.train, self.val, self.test)):
+            raise TelldrawError("say how many: --render 12000, or --train, --val and --test")
+        counts, shard = counts_of(self.render, (self.train, self.val, self.test), held=0.125), shard_of(self.shard)
+        from telldraw.data.clevr_birds import LICENCE, Plan, render
+
+        out = self.out or Path(f"clevr-birds-{self.resolution}.telldraw")
+        plan = Plan(*counts, self.resolution, self.seed, self.mixed, self.engine, self.samples)
+        started = time.monotonic()
+        with progress_of("rendered") as progress:
+            done = render(
+                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=say, progress=progress
+            )
+        if done is None:
+            print(f"part {self.shard} lies in {out}.rendering; the command without --shard joins all parts there")
+            return
+        counted = ", ".join(f"{split} {count:,} pictures" for split, count in done.items())
+        print(f"{out}: {counted}; {time.monotonic() - started:.0f} s")
+        print(f"licence of the data: {LICENCE}")
