@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from telldraw.commands.prepare_captioned import CAPTIONED
 from telldraw.commands.prepare_pictures import PICTURES
 from telldraw.commands.prepare_tags import TAGS
 from telldraw.commands.progress import owners_folder, progress_of, say
@@ -192,7 +193,7 @@ class ICLEVR:
         print(f"licence of the data: {LICENCE}")
 
 
-FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES, **TAGS}
+FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES, **TAGS, **CAPTIONED}
 """The flags of each data set in the table."""
 
 
