@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from telldraw import pixels, protocols, systems
-from telldraw.batches import Dialogues, Facts, PictureFacts, Pictures, TagFacts, Tags
+from telldraw.batches import Captioned, Dialogues, Facts, PictureFacts, Pictures, TagFacts, Tags
 from telldraw.metrics.evaluation import draw, on_canvas, select
-from telldraw.text import PADDING, TELLER, UNKNOWN, Vocabulary
+from telldraw.text import MAX_CHARACTERS, PADDING, TELLER, UNKNOWN, Vocabulary
 from telldraw.training.update import Update
 
 WORDS = Vocabulary((PADDING, UNKNOWN, TELLER, *"a red blue cube tree on the left right".split()))
@@ -27,8 +27,10 @@ def facts(config: Any, batch: str = "Dialogues") -> Any:
         vectors, mean = rng.normal(size=(len(CLASSES), 5)).astype(np.float32), np.zeros(4, np.float32)
         return TagFacts(of_pictures, vectors, mean, mean + 2)
     side = config.resolution
-    if batch == "Pictures":
-        return PictureFacts("test", "none", side, config.channels, CLASSES, shares=(0.5, 0.25, 0.25))
+    if batch != "Dialogues":
+        words = WORDS if batch == "Captioned" else None
+        shares = (0.5, 0.25, 0.25)
+        return PictureFacts("test", "none", side, config.channels, CLASSES, shares=shares, vocabulary=words)
     background = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     return Facts("test", "none", side, CLASSES, WORDS, background)
 
@@ -65,7 +67,23 @@ def tags(known: TagFacts, seed: int = 0) -> Tags:
     return Tags(feature, words, words.flip(0), other)
 
 
-KINDS: dict[str, Callable[[Any], Any]] = {"Dialogues": dialogues, "Pictures": pictures, "Tags": tags}
+def captioned(known: PictureFacts, seed: int = 0) -> Captioned:
+    """Six pictures, each of one class, with two captions and a picture of another class."""
+    image, label = pictures(known, seed)
+    rng = torch.Generator().manual_seed(seed)
+    letters = torch.randint(0, 71, (6, 2, MAX_CHARACTERS), generator=rng)
+    words = torch.randint(1, len(WORDS), (6, 2, 5), generator=rng)
+    words[::2, :, 3:] = 0
+    row = torch.arange(6)
+    return Captioned(image, label, letters, words, row, image.roll(1, 0), row.roll(1))
+
+
+KINDS: dict[str, Callable[[Any], Any]] = {
+    "Dialogues": dialogues,
+    "Pictures": pictures,
+    "Tags": tags,
+    "Captioned": captioned,
+}
 """A small batch of each kind that a system may be trained on."""
 BATCHES: dict[str, Callable[[Any], Any]] = {name: KINDS[entry.batch] for name, entry in systems.SYSTEMS.items()}
 """A small batch for each system."""
@@ -89,7 +107,7 @@ def module(name: str) -> ModuleType:
 
 def built(module: ModuleType, seed: int = 0) -> tuple[Any, Any]:
     config = module.PRESETS["tiny"]
-    known = facts(config, systems.SYSTEMS[module.__name__.rpartition(".")[2]].batch)
+    known = facts(config, systems.SYSTEMS[module.__name__.rpartition(".")[2].replace("_", "-")].batch)
     torch.manual_seed(seed)
     return module.build(config, known), known
 
@@ -337,6 +355,19 @@ def test_finding_words_needs_no_part_that_only_training_needs(module: ModuleType
     for part in system.training_only:
         delattr(system, part)
     assert torch.equal(system.tag(batch.feature, noise), whole)
+
+
+@torch.no_grad()
+@those("TextEncoder")
+def test_an_embedding_does_not_depend_on_padding_or_neighbours(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    letters, words = batch.characters.flatten(0, 1), batch.words.flatten(0, 1)
+    text = system.embed(letters, words)
+    assert text.shape == (len(words), system.text_dim) and bool(text.isfinite().all())
+    padded = torch.cat([words, torch.zeros(len(words), 3, dtype=torch.long)], 1)
+    torch.testing.assert_close(system.embed(letters, padded), text, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(system.embed(letters[2:3], words[2:3])[0], text[2], rtol=1e-4, atol=1e-5)
+    assert not torch.equal(text[0], text[1]), "other captions, other vectors"
 
 
 # Detectors

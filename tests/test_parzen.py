@@ -14,7 +14,6 @@ from telldraw.errors import DataError
 from telldraw.metrics import parzen as module
 from telldraw.metrics.parzen import SIGMAS, log_likelihood, parzen
 
-
 gaussian: Any = stats.multivariate_normal
 
 

@@ -8,7 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telldraw.errors import DataError, InstructionError, TelldrawError
-from telldraw.text import DRAWER, MAX_WORDS, PADDING, TELLER, UNKNOWN, Vocabulary, normalise, pad, read_vectors
+from telldraw.text import (
+    ALPHABET,
+    DRAWER,
+    MAX_CHARACTERS,
+    MAX_WORDS,
+    PADDING,
+    TELLER,
+    UNKNOWN,
+    Vocabulary,
+    characters,
+    coded,
+    normalise,
+    pad,
+    read_vectors,
+    spelled,
+    strange,
+)
 
 WORDS = Vocabulary((PADDING, UNKNOWN, TELLER, DRAWER, *"a large tree on the left 's n't do sun that red".split()))
 
@@ -202,3 +218,47 @@ def test_a_binary_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     for name in ("binary", "missing", "."):
         with pytest.raises(DataError, match=str(tmp_path)):
             read_vectors(tmp_path / name, WORDS, 4)
+
+
+# --- characters ---------------------------------------------------------------------------------------------------
+
+
+def test_the_alphabet_has_70_symbols_and_the_hyphen_twice() -> None:
+    assert len(ALPHABET) == 70 and len(set(ALPHABET)) == 69 and ALPHABET.count("-") == 2
+    assert characters("-")[0] == 60, "the later one, as a Lua table has it"
+
+
+def test_characters_of_a_caption_are_these() -> None:
+    codes = characters('A bird\'s bill: "long-ish" \u00e9{5}~ \n.')
+    expected = [1, 70, 2, 9, 18, 4, 44, 19, 70, 2, 9, 12, 12, 43, 70, 45, 12, 15, 14, 7, 60, 9, 19, 8, 45, 70]
+    expected += [0, 68, 32, 69, 57, 70, 0, 40]  # the accent and the line's end are no symbols
+    assert codes.shape == (MAX_CHARACTERS,) and codes.dtype == np.int64
+    assert codes[: len(expected)].tolist() == expected and not codes[len(expected) :].any()
+
+
+@given(st.text(ALPHABET, max_size=MAX_CHARACTERS))
+def test_what_the_alphabet_spells_is_read_whole(text: str) -> None:
+    assert spelled(characters(text)) == text.rstrip() and strange(text) == []
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_codes_and_unknown_symbols_have_names(text: str) -> None:
+    codes = characters(text, cut=True)
+    assert codes.shape == (MAX_CHARACTERS,) and 0 <= codes.min() and codes.max() <= len(ALPHABET)
+    known = [symbol for symbol in text.lower() if symbol not in strange(text)]
+    assert set(known) <= set(ALPHABET)
+    short = text.lower()[:MAX_CHARACTERS]
+    assert [bool(code) for code in codes[: len(short)]] == [symbol in ALPHABET for symbol in short]
+
+
+def test_a_caption_that_is_too_long_is_refused_or_cut() -> None:
+    assert characters("a" * 201).all()
+    with pytest.raises(InstructionError, match="the caption has 202 characters, and 201 are read: say it in fewer"):
+        characters("a" * 202)
+    assert characters("a" * 202, cut=True).tolist() == [1] * 201
+
+
+def test_captions_are_coded_together() -> None:
+    letters, words = coded(["a red sun", "a sun"], WORDS)
+    assert letters.shape == (2, 201) and np.array_equal(letters[1], characters("a sun"))
+    assert words.tolist() == [WORDS.encode(["a", "red", "sun"]).tolist(), [*WORDS.encode(["a", "sun"]), 0]]

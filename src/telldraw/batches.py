@@ -67,6 +67,7 @@ class PictureFacts:
     many: bool = False  # whether a picture may have several classes, or none
     aspect: float = 1.0  # width / height of the canvas that was squashed to a square, for showing it to people
     shares: tuple[float, ...] = ()  # share of the pictures of the training split that have each class
+    vocabulary: Vocabulary | None = None  # words of the captions; None where pictures have none
 
 
 class Pictures(NamedTuple):
@@ -101,3 +102,24 @@ class Tags(NamedTuple):
     def examples(self) -> int:
         """Number of pairs, the unit of progress."""
         return len(self.feature)
+
+
+class Captioned(NamedTuple):
+    """N pictures, each with n of its captions and, if asked for, a picture that these do not describe; K classes."""
+
+    image: Tensor  # [N, C, H, W]: uint8 from the loader, [-1, 1] in a training step
+    label: Tensor  # [N, K] float 0 or 1: of K classes one, or as many as are there; K = 0 where nothing is known
+    characters: Tensor  # [N, n, 201] int64 codes of the captions' characters (`text.characters`)
+    words: Tensor  # [N, n, L] int64 word numbers, 0 = padding at the end
+    row: Tensor  # [N] int64, which picture of the data set
+    wrong: Tensor  # [N, C, H, W] like image: pictures of another class, or without a caption in common; [0, C, H, W]
+    wrong_row: Tensor  # [N] int64, which picture of the data set that is; [0]
+
+    def examples(self) -> int:
+        """Number of pictures, the unit of progress."""
+        return len(self.image)
+
+    def same(self, by_class: bool) -> Tensor:
+        """[N, N] bool: whether the captions of one row describe the other too: of one picture, or of one class."""
+        picture = self.row[:, None] == self.row[None]
+        return picture | (self.label @ self.label.T > 0) if by_class else picture

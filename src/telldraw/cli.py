@@ -36,6 +36,8 @@ COMMANDS = {
     "weights": Command("telldraw.commands.weights", "list the weights that come with telldraw", "draw"),
     "export": Command("telldraw.commands.export", "write weights for others, and to draw without torch", "train"),
     "explain": Command("telldraw.commands.explain", "explain an idea by figures and a picture: gan", "draw"),
+    "import": Command("telldraw.commands.import_weights", "take over weights that others have published", "train"),
+    "find": Command("telldraw.commands.find", "find the pictures of a data set that a caption describes", "draw"),
     "systems": Command("telldraw.commands.systems", "list the systems, with their papers", "draw"),
 }
 

@@ -224,3 +224,14 @@ class Tagger(Protocol):
         All that is random is in `noise`: the same arguments give the same words.
         """
         ...
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """A system that turns a caption into a vector, for others to draw from."""
+
+    text_dim: int
+
+    def embed(self, characters: Tensor, words: Tensor) -> Tensor:
+        """Captions, as codes of characters [N, 201] and word numbers [N, L], int64, 0 = nothing -> [N, text_dim]."""
+        ...

@@ -22,6 +22,12 @@ TELLER, DRAWER = "<teller>", "<drawer>"
 MAX_WORDS = 256
 """Longest instruction that is read, in words; the longest merged turn of CoDraw has 221."""
 
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/\\|_@#$%^&*~`+-=<>()[]{} "
+"""What the character encoders of Reed et al. read: 70 symbols, the hyphen being there twice; code n is the n-th."""
+MAX_CHARACTERS = 201
+"""Longest caption that they read."""
+
+_CODES = {symbol: code for code, symbol in enumerate(ALPHABET, 1)}  # of the two hyphens the later counts, as in Lua
 _WORD = re.compile(rf"{TELLER}|{DRAWER}|[a-z]+(?=n't\b)|n't\b|[^\W_]+|'[^\W_]+")
 # translated before anything is folded: NFKC makes a space and an accent of the acute
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018`\u00b4\u02bc\uff07\uff40", "'"))
@@ -89,7 +95,6 @@ class Vocabulary:
         """
         # a word in quotation marks is no clitic
         words = [w[1:] if w[0] == "'" and w not in self and w[1:] in self else w for w in normalise(instruction)]
-        shown = instruction.strip() if len(instruction) <= 60 else instruction.strip()[:57] + "..."
         if not instruction.strip():
             raise InstructionError("the instruction is empty; say what to draw, for example: a large tree on the left")
         if len(words) > MAX_WORDS:
@@ -100,7 +105,7 @@ class Vocabulary:
         if not any(word in self for word in words if not word.startswith("<")):
             near = [n for word in words[:10] for n in self.nearest(word, 1)]
             hint = f"did you mean {', '.join(near)}?" if near else f"it knows words such as {self.examples()}"
-            raise InstructionError(f"the drawer knows no word of {shown!r}; {hint}")
+            raise InstructionError(f"the drawer knows no word of {shorten(instruction)!r}; {hint}")
         return words if words[0] in (TELLER, DRAWER) or TELLER not in self else [TELLER, *words]
 
     def examples(self, count: int = 6) -> str:
@@ -137,6 +142,46 @@ def pad(rows: Sequence[np.ndarray]) -> np.ndarray:
     for index, row in enumerate(rows):
         padded[index, : len(row)] = row
     return padded
+
+
+def characters(text: str, *, cut: bool = False) -> np.ndarray:
+    """Codes of a caption's characters, int64 [201], lower-case: 1 to 70 is a symbol of `ALPHABET`, 0 none of them.
+
+    The published encoders were trained on such codes: a symbol they do not know is a column of zeros, and so is the
+    rest after the caption's end (Reed et al. 2016, arXiv:1605.05396; the released data and code). `strange` names the
+    symbols that are not known. Raises InstructionError for a longer caption, unless it may be `cut`.
+    """
+    lower = text.lower()
+    if len(lower) > MAX_CHARACTERS and not cut:
+        raise InstructionError(
+            f"the caption has {len(lower):,} characters, and {MAX_CHARACTERS} are read: say it in fewer, or "
+            f"let the rest be cut ({shorten(text)!r})"
+        )
+    codes = np.zeros(MAX_CHARACTERS, np.int64)
+    read = [_CODES.get(symbol, 0) for symbol in lower[:MAX_CHARACTERS]]
+    codes[: len(read)] = read
+    return codes
+
+
+def coded(captions: Sequence[str], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
+    """Captions as a text encoder reads them: characters [N, 201] and words [N, L], int64. What is too long is cut."""
+    rows = [vocabulary.encode(normalise(caption)[:MAX_WORDS]) for caption in captions]
+    return np.stack([characters(caption, cut=True) for caption in captions]), pad(rows)
+
+
+def spelled(codes: Iterable[int]) -> str:
+    """What `characters` read, as far as it could: symbols that it did not know become spaces."""
+    return "".join(ALPHABET[code - 1] if code else " " for code in codes).rstrip()
+
+
+def strange(text: str) -> list[str]:
+    """The symbols of a caption that `characters` does not know, each once, in order."""
+    return list(dict.fromkeys(symbol for symbol in text.lower() if symbol not in _CODES))
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """The beginning of a text, for a message."""
+    return text.strip() if len(text.strip()) <= most else text.strip()[: most - 3] + "..."
 
 
 def read_vectors(path: Path, vocabulary: Vocabulary, dim: int) -> np.ndarray:

@@ -62,7 +62,7 @@ def is_picture_system(folder: Path) -> bool:
     from telldraw.weights import card
 
     entry = SYSTEMS.get(card(folder)["system"])
-    return entry is not None and entry.batch in ("Pictures", "Tags")
+    return entry is not None and entry.batch in ("Pictures", "Tags", "Captioned")
 
 
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
@@ -203,6 +203,13 @@ def tagging(job: Job) -> dict[str, Figure]:
     return {name: Figure(*figure) for name, figure in tags.measured(job).items()}
 
 
+def finding(job: Job) -> dict[str, Figure]:
+    """How well captions find pictures, and pictures captions."""
+    from telldraw.commands import retrieval
+
+    return {name: Figure(*figure) for name, figure in retrieval.measured(job).items()}
+
+
 MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Classifier": classification,
     "Density": density,
@@ -210,6 +217,7 @@ MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Generative": generation,
     "Coding": coding,
     "Tagger": tagging,
+    "TextEncoder": finding,
 }
 """Capability -> its figures."""
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from telldraw.commands.prepare_captioned import CAPTIONED
 from telldraw.commands.prepare_pictures import PICTURES
-from telldraw.commands.prepare_tags import TAGS
 from telldraw.commands.prepare_rendered import CLEVRBirds, counts_of, shard_of
+from telldraw.commands.prepare_tags import TAGS
 from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
@@ -174,7 +175,8 @@ class ICLEVR:
         print(f"licence of the data: {LICENCE}")
 
 
-FLAGS: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, **PICTURES, **TAGS, "clevr-birds": CLEVRBirds}
+OWN: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, "clevr-birds": CLEVRBirds}
+FLAGS: dict[str, Any] = {**OWN, **PICTURES, **TAGS, **CAPTIONED}
 """The flags of each data set in the table."""
 
 

@@ -54,7 +54,10 @@ def claim(folder: Path, name: str, options: Any, dataset: "Dataset | Collection"
 
 def _compared(folder: Path, name: str, options: Any, dataset: "Dataset | Collection") -> dict[str, Any]:
     """What the run asked for is made of; TrainingError names what differs from what is written in its folder."""
-    words = "\n".join(dataset.classes if isinstance(dataset, Collection) else dataset.vocabulary.words).encode()
+    names = dataset.classes if isinstance(dataset, Collection) else ()
+    reads = not isinstance(dataset, Collection) or hasattr(options.config, "vocabulary_size")
+    known = dataset.vocabulary.words if reads and dataset.vocabulary else ()
+    words = "\n".join([*names, *known]).encode()
     asked: dict[str, Any] = {
         "system": name,
         "preset": options.preset,

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from telldraw import pixels
-from telldraw.commands import picture_sheets, tags
+from telldraw.commands import picture_sheets, retrieval, tags
 from telldraw.drawing.marks import Kind, Mark, marked
 from telldraw.drawing.noise import noise
 from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge, scale_for
 from telldraw.errors import TrainingError
-from telldraw.protocols import Classifier, Detected, Detector, Tagger
+from telldraw.protocols import Classifier, Detected, Detector, Tagger, TextEncoder
 
 if TYPE_CHECKING:
     from telldraw.data.archive import Dataset, Dialogue
@@ -138,6 +138,7 @@ SHEETS: dict[str, Callable[..., list[Strip]]] = {
     "Generative": picture_sheets.samples,
     "Classifier": picture_sheets.mistakes,
     "Tagger": tags.sheet,
+    "TextEncoder": retrieval.found,
 }
 """Capability -> (system, data set, dialogues or rows, device=) -> strips, a page for each that a system has."""
 
@@ -155,6 +156,8 @@ def figures(system: Any, dataset: Any, *, device: torch.device | str = "cpu") ->
     if isinstance(system, Tagger):
         rows = dataset.splits[split][:_SCORED]
         yield f"{len(rows):,} {split} pictures: {tags.summary(system, dataset, rows)}"
+    if isinstance(system, TextEncoder):
+        yield retrieval.summary(system, dataset, split, device=device)
     if isinstance(system, Detector):
         from telldraw.metrics.detection import measure
 

@@ -195,7 +195,7 @@ def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_fol
     from telldraw.training.loop import Trainer
 
     torch.manual_seed(options.seed)
-    batch = SYSTEMS[module.__name__.rpartition(".")[2]].batch
+    batch = SYSTEMS[module.__name__.rpartition(".")[2].replace("_", "-")].batch
     system = module.build(options.config, getattr(dataset, "tag_facts" if batch == "Tags" else "facts"))
     if options.start_from is not None:
         _begin_with(system, options.start_from)
@@ -208,12 +208,18 @@ def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_fol
 def _loader(options: Any, dataset: "Dataset | Collection", device: str, batch: str) -> "Batches":
     """What gives the batches of the training split, of the type `batch`."""
     from telldraw.data.archive import Dataset
+    from telldraw.data.caption_loader import CaptionLoader
     from telldraw.data.loader import Loader
     from telldraw.data.picture_loader import PictureLoader
     from telldraw.data.tag_loader import TagLoader
 
     if batch == "Tags" and not isinstance(dataset, Dataset):
         return TagLoader(dataset, "train", options.batch_size, seed=options.seed, device=device)
+    config = options.config
+    if batch == "Captioned" and not isinstance(dataset, Dataset):
+        how = {"captions": config.captions, "sampling": getattr(config, "sampling", "pictures")}
+        how["mismatch"] = getattr(config, "mismatch", "")
+        return CaptionLoader(dataset, "train", options.batch_size, seed=options.seed, **how)
     if not isinstance(dataset, Dataset):
         return PictureLoader(dataset, "train", options.batch_size, seed=options.seed, device=device)
     return Loader(

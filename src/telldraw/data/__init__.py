@@ -92,4 +92,32 @@ DATASETS: dict[str, Entry] = {
         url="docs/data/clevr-birds.md says what it is made of",
         flags=("--render 12000",),
     ),
+    "cub": Entry(
+        summary="birds of 200 kinds, each picture said in ten sentences; tested on kinds that were never seen",
+        licence="pictures: non-commercial research and education, the photographers' terms; captions: none stated",
+        size="11,788 pictures; 0.15 GB prepared at 64 x 64",
+        batch="Captioned",
+        url="https://www.vision.caltech.edu/datasets/cub_200_2011/, captions: https://github.com/reedscot/cvpr2016",
+    ),
+    "oxford-102": Entry(
+        summary="flowers of 102 kinds, each picture said in ten sentences; tested on kinds that were never seen",
+        licence="none stated; the photographers' terms",
+        size="8,189 pictures; 0.1 GB prepared at 64 x 64",
+        batch="Captioned",
+        url="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/, captions: https://github.com/reedscot/cvpr2016",
+    ),
+    "coco": Entry(
+        summary="scenes of daily life, each said in five sentences or more (MS-COCO)",
+        licence="captions: CC BY 4.0; pictures: their photographers' terms",
+        size="123,287 pictures; 1.5 GB prepared at 64 x 64",
+        batch="Captioned",
+        url="https://cocodataset.org",
+    ),
+    "mm-celeba": Entry(
+        summary="faces, each said in ten sentences made from its attributes (Multi-Modal CelebA-HQ)",
+        licence="pictures: non-commercial research; captions: none stated",
+        size="30,000 pictures; 0.4 GB prepared at 64 x 64",
+        batch="Captioned",
+        url="https://github.com/IIGROUP/MM-CelebA-HQ-Dataset",
+    ),
 }

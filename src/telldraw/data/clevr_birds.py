@@ -190,7 +190,7 @@ def _store(plan: Plan, engine: Painter, writer: Writer, folder: Path) -> dict[st
         "style": Table(STYLE, np.array([style_row(shown) for shown in scenes], np.float32)),
     }
     with writer:
-        write_collection(writer, blocks, np.stack([label(s) for s in scenes]), _facts(plan), said, tables)
+        write_collection(writer, blocks, np.stack([label(s) for s in scenes]), _facts(plan), said, tables=tables)
     return {split: getattr(plan, split) for split in SPLITS}
 
 

@@ -6,15 +6,17 @@ A folder, written by `telldraw prepare` through `archive.Writer`, whole or not a
     images.npy       uint8 [N, C, H, W], by split          labels.npy       uint8 [N, K]: 1 for each class it shows
     captions.npy     UTF-8 bytes, all captions end to end  captions_at.npy  int64 [M + 1], where each caption starts
     captions_of.npy  int64 [N + 1], the first caption of each picture
+    vocabulary.json  the words of the captions of the training split, those that are there twice or more
     features.npy     float32 [N, D]                        vectors.npy      float32 [K, E], a word vector for each class
     network/         weights of the network whose features these are
     TABLE.npy        numbers [N, S], what else is known of each picture; the manifest names the tables and their columns
 
-The three files of captions are there only where there are captions, and a table where there is one. Features and word
+The four files of captions are there only where there are captions, and a table where there is one. Features and word
 vectors are there where the classes are tags, words that people used for a picture (docs/data/tags.md); the network,
 where it is one of telldraw's.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +26,7 @@ import numpy as np
 
 from telldraw.data.archive import Writer, checked, end_to_end, verify
 from telldraw.errors import DataError
+from telldraw.text import Vocabulary, normalise
 
 if TYPE_CHECKING:
     from telldraw.batches import PictureFacts, TagFacts
@@ -83,6 +86,9 @@ def write_collection(
         writer.array("captions.npy", typed)
         writer.array("captions_at.npy", typed_at)
         writer.array("captions_of.npy", np.cumsum([0, *map(len, captions)], dtype=np.int64))
+        trained_on = captions[slice(*facts["splits"].get("train", (0, len(captions))))]
+        words = words_of(one for own in trained_on for one in own)
+        writer.text("vocabulary.json", json.dumps(list(words.words), ensure_ascii=False) + "\n")
     if tagging is not None:
         writer.array("features.npy", tagging.features.astype(np.float32))
         writer.array("vectors.npy", tagging.vectors.astype(np.float32))
@@ -96,6 +102,11 @@ def write_collection(
         writer.array(f"{name}.npy", table.rows)
     columns = {"tables": {name: list(table.columns) for name, table in tables.items()}} if tables else {}
     writer.finish({**facts, **columns, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
+
+
+def words_of(captions: Iterable[str]) -> Vocabulary:
+    """The words of captions to be trained on. Those that are there once are unknown: so that one is trained too."""
+    return Vocabulary.build((normalise(one) for one in captions), minimum_count=2)
 
 
 class Collection:
@@ -159,6 +170,7 @@ class Collection:
             many=self.many,
             aspect=self.manifest.get("aspect", 1.0),
             shares=tuple(own.mean(0).tolist()) if len(own) else (),
+            vocabulary=self.vocabulary,
         )
 
     @cached_property
@@ -176,6 +188,16 @@ class Collection:
         """The weights folder of the network whose features these are, if it is one of telldraw's."""
         folder = self.path / NETWORK
         return folder if f"{NETWORK}/config.json" in self.manifest["files"] else None
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """Words of the captions; None where pictures have none."""
+        if not self._captions:
+            return None
+        if "vocabulary.json" in self.manifest["files"]:
+            return Vocabulary.load(self.path / "vocabulary.json")
+        # a set prepared before words were written down
+        return words_of(one for row in self.splits.get("train", range(len(self))) for one in self.captions(row))
 
     def split(self, name: str) -> range:
         """Give the rows of one split. Raises DataError naming the splits there are."""

@@ -76,6 +76,12 @@ SYSTEMS = {
         ("Tagger",),
         batch="Tags",
     ),
+    "text-encoder": Entry(
+        "Turns captions into vectors by which their pictures are found, for systems that draw from captions",
+        "Reed et al., CVPR 2016 (arXiv:1605.05395)",
+        ("TextEncoder",),
+        batch="Captioned",
+    ),
 }
 
 
@@ -87,7 +93,7 @@ def load(name: str) -> ModuleType:
     """The module of system `name`; it offers `Config`, `PRESETS`, `System` and `build`."""
     if name not in SYSTEMS:
         raise UnknownSystem(f"no system {name!r}; choose from {', '.join(sorted(SYSTEMS))}")
-    return import_module(f"telldraw.systems.{name}")
+    return import_module(f"telldraw.systems.{name.replace('-', '_')}")
 
 
 def capabilities(name: str, system: Any) -> tuple[str, ...]:

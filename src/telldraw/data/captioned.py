@@ -1,0 +1,265 @@
+"""What readers of owners' captioned pictures share: files of captions, splits by class, photographs as squares."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from telldraw.data.archive import Writer
+from telldraw.data.collection import write_collection
+from telldraw.data.faults import LeftOut
+from telldraw.data.pictures import UNREADABLE, reason
+from telldraw.data.processes import in_processes
+from telldraw.errors import DataError
+from telldraw.text import MAX_CHARACTERS, strange
+
+Fit = Literal["crop", "stretch", "box"]
+Box = tuple[float, float, float, float]
+SPLITS = ("train", "val", "test")
+_ROWS = 256  # pictures copied at a time
+
+
+class Picture(NamedTuple):
+    """A photograph of an owner's set."""
+
+    file: Path
+    split: str
+    classes: tuple[int, ...]  # what it shows, by number
+    captions: list[str]
+    box: Box | None = None  # left, top, width and height in pixels of what it shows
+
+
+@dataclass(frozen=True)
+class How:
+    """What is made of an owner's set, and how."""
+
+    resolution: int = 64
+    fit: Fit = "crop"
+    """How a photograph becomes a square: its middle, squeezed, or around what it shows."""
+    strict: bool = False
+    """Stop at the first fault."""
+    overwrite: bool = False
+    workers: int = 1
+    tell: Callable[[str], None] = lambda sentence: None
+    progress: Callable[[int, int], None] = lambda done, total: None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of it."""
+
+    pictures: dict[str, int]  # by split
+    captions: int
+    remarks: tuple[str, ...]
+    faults: tuple[tuple[str, str], ...]
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def first_of(source: Path, places: Sequence[str], what: str) -> Path:
+    """The first of `places` below `source` that is there. Raises DataError saying `what` was looked for, and where."""
+    if not source.is_dir():
+        raise DataError(f"there is no folder {source}; name the one that holds {what} with --from")
+    for place in places:
+        if (source / place).exists():
+            return source / place
+    raise DataError(f"{source} has no {what}: {' or '.join(places)} was expected")
+
+
+def lines_of(file: Path) -> list[str]:
+    """The lines of a text file that are not empty, without spaces around them. Raises DataError."""
+    try:
+        text = file.read_text(encoding="utf-8-sig", errors="replace")  # some captions have stray bytes
+    except FileNotFoundError:
+        raise DataError(f"{file} is missing; unpack its archive again") from None
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}") from None
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+def fields_of(file: Path, kinds: Sequence[type], what: str) -> list[list[Any]]:
+    """The lines of a table with these columns, the last taking the rest. Raises DataError naming file and line."""
+    rows = []
+    for number, line in enumerate(lines_of(file), 1):
+        cells = line.split(" ", len(kinds) - 1)
+        try:
+            if len(cells) != len(kinds):
+                raise ValueError
+            rows.append([kind(cell) for kind, cell in zip(kinds, cells, strict=True)])
+        except ValueError:
+            raise DataError(f"{file}, line {number}: {what} was expected and not {line[:60]!r}") from None
+    return rows
+
+
+def captions_in(file: Path, expected: int) -> list[str]:
+    """The captions of one picture, a line each. Raises DataError when there are not as many as expected."""
+    captions = lines_of(file)
+    if len(captions) != expected:
+        raise DataError(f"{file} has {len(captions)} captions and not {expected}; unpack the captions again")
+    return captions
+
+
+def zero_shot(folder: Path, classes: Sequence[str], published: tuple[int, int], validation: bool) -> dict[str, str]:
+    """Which split each class belongs to, by the lists that come with the captions: nothing is tested that was trained.
+
+    Lists: trainvalclasses.txt, or trainclasses.txt and valclasses.txt; and testclasses.txt. Classes of both parts are
+    trained on, as published, unless `validation` keeps those of the second for that. published: how many classes are
+    trained on and tested on in a set that has as many as these together.
+
+    Raises DataError for a class in two lists or in none, one that is unknown, and another division than published.
+    """
+    lists = {name: folder / f"{name}classes.txt" for name in ("train", "val", "trainval", "test")}
+    parts = ("train", "val", "test") if validation or not lists["trainval"].is_file() else ("trainval", "test")
+    split_of: dict[str, str] = {}
+    for part in parts:
+        for name in dict.fromkeys(lines_of(lists[part])):
+            if name not in classes:
+                raise DataError(f"{lists[part]} has {name}, which is no class of this set; take the list of this set")
+            if name in split_of:
+                raise DataError(
+                    f"{name} is in {lists[part].name} and {lists[split_of[name]].name} of {folder}: a class belongs to "
+                    "one split; take the lists that come with the captions"
+                )
+            split_of[name] = part
+    if missing := [name for name in classes if name not in split_of]:
+        raise DataError(f"{missing[0]} is in none of the lists of classes in {folder}; take those of the captions")
+    count = sum(part == "test" for part in split_of.values())
+    if len(classes) == sum(published) and count != published[1]:
+        raise DataError(
+            f"{lists['test']} has {count} classes, and {published[1]} of {len(classes)} are tested on as published; "
+            "take the lists that come with the captions"
+        )
+    named = {"train": "train", "val": "val" if validation else "train", "trainval": "train", "test": "test"}
+    return {name: named[part] for name, part in split_of.items()}
+
+
+def remarks_on(pictures: Sequence[Picture]) -> list[str]:
+    """What a reader of characters will not read of the captions: sentences with the first place and the remedy."""
+    said = []
+    every = [(picture.file.name, one) for picture in pictures for one in picture.captions]
+    if long := [name for name, one in every if len(one) > MAX_CHARACTERS]:
+        said.append(
+            f"{len(long):,} of {len(every):,} captions have more than {MAX_CHARACTERS} characters, the first of "
+            f"{long[0]}: encoders of characters read their beginning, those of words all"
+        )
+    symbols, where = Counter[str](), {}
+    for name, one in every:
+        for symbol in strange(one):
+            symbols[symbol] += 1
+            where.setdefault(symbol, name)
+    if symbols:
+        listed = ", ".join(f"{symbol!r} in {count:,} of them" for symbol, count in symbols.most_common(10))
+        first = where[symbols.most_common(1)[0][0]]
+        said.append(
+            f"captions have symbols that encoders of characters do not know: {listed}, the first in one of {first}; "
+            "they read them as nothing: replace them in the captions if they matter"
+        )
+    return said
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+class Squares(NamedTuple):
+    """How photographs become squares: what one process needs."""
+
+    side: int
+    fit: Fit
+
+    def read(self, file: Path, box: Box | None) -> np.ndarray:
+        """uint8 [3, side, side]. Raises DataError naming the file."""
+        try:
+            with Image.open(file) as opened:
+                return self._square(opened.convert("RGB"), box)
+        except UNREADABLE as error:
+            raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
+
+    def _square(self, image: Image.Image, box: Box | None) -> np.ndarray:
+        size, way = (self.side, self.side), Image.Resampling.BICUBIC
+        if self.fit == "box" and box is not None:
+            # as StackGAN does: half a side is 3/4 of the box's longer side, cut off where the photograph ends
+            x, y, half = box[0] + box[2] / 2, box[1] + box[3] / 2, 0.75 * max(box[2:])
+            ends = max(0.0, x - half), max(0.0, y - half), min(image.width, x + half), min(image.height, y + half)
+            square = image.resize(size, way, box=ends)
+        else:
+            square = ImageOps.fit(image, size, way) if self.fit == "crop" else image.resize(size, way)
+        return np.asarray(square).transpose(2, 0, 1)
+
+    def read_all(self, pictures: Sequence[tuple[Path, Box | None]]) -> list[np.ndarray | str]:
+        """`read` of each, or the sentence that says why it cannot be read."""
+        read: list[np.ndarray | str] = []
+        for file, box in pictures:
+            try:
+                read.append(self.read(file, box))
+            except DataError as error:
+                read.append(str(error))
+        return read
+
+
+def store(out: Path, pictures: Sequence[Picture], facts: dict[str, Any], left_out: LeftOut, how: How) -> Report:
+    """Write a set: its photographs as squares, their classes and captions. Memory holds a few photographs at a time.
+
+    facts: name, licence, url, classes, many. What cannot be read goes to `left_out`, and the rest on. Raises DataError
+    when nothing is left to train on.
+    """
+    ordered = sorted(pictures, key=lambda one: SPLITS.index(one.split))
+    if not any(one.split == "train" for one in ordered):
+        raise DataError(f"no picture of {facts['name']} is left to train on" + _first(left_out))
+    with Writer(out, overwrite=how.overwrite) as writer:
+        raw = writer.part / "pictures.raw"  # how many can be read is known only when all have been
+        kept = [ordered[row] for row in _decode(ordered, raw, left_out, how)]
+        counts = Counter(one.split for one in kept)
+        if not counts["train"]:
+            raise DataError(f"no picture of {facts['name']} that would be trained on can be read" + _first(left_out))
+        labels = np.zeros((len(kept), len(facts["classes"])), np.uint8)
+        for row, one in enumerate(kept):
+            labels[row, list(one.classes)] = 1
+        remarks = remarks_on(kept)
+        for remark in remarks:
+            how.tell(remark)
+        at = np.cumsum([0, *(counts[split] for split in SPLITS)]).tolist()
+        splits = {split: [at[n], at[n + 1]] for n, split in enumerate(SPLITS) if counts[split]}
+        full = {"resolution": how.resolution, "channels": 3, "splits": splits, "fit": how.fit, "remarks": remarks}
+        full |= {"left out": [list(fault) for fault in left_out.faults]}
+        write_collection(
+            writer, _copied(raw, how.resolution, len(kept)), labels, facts | full, [one.captions for one in kept]
+        )
+    sentences = sum(len(one.captions) for one in kept)
+    return Report({name: counts[name] for name in splits}, sentences, tuple(remarks), tuple(left_out.faults))
+
+
+def _decode(pictures: Sequence[Picture], raw: Path, left_out: LeftOut, how: How) -> list[int]:
+    """Write every photograph that can be read to `raw`; gives which those are."""
+    kept, done = [], 0
+    how.progress(0, len(pictures))
+    wanted = [(one.file, one.box) for one in pictures]
+    squares = Squares(how.resolution, how.fit)
+    with raw.open("xb") as file:
+        for part in in_processes(Squares, tuple(squares), Squares.read_all, wanted, workers=how.workers):
+            for read in part:
+                if isinstance(read, str):
+                    left_out(pictures[done].file.name, read)
+                else:
+                    file.write(np.ascontiguousarray(read).data)
+                    kept.append(done)
+                done += 1
+            how.progress(done, len(pictures))
+    return kept
+
+
+def _copied(raw: Path, side: int, count: int) -> Iterator[np.ndarray]:
+    """The pictures of `raw` in blocks; it is removed after the last."""
+    with raw.open("rb") as file:
+        for start in range(0, count, _ROWS):
+            rows = min(_ROWS, count - start)
+            yield np.frombuffer(file.read(rows * 3 * side * side), np.uint8).reshape(rows, 3, side, side)
+    raw.unlink()
+
+
+def _first(left_out: LeftOut) -> str:
+    return f"; the first, {left_out.faults[0][1]}" if left_out.faults else ""
