@@ -1,4 +1,7 @@
-"""Draws docs/gallery/tags-codraw.png: `python docs/gallery/tags.py RUN|WEIGHTS PREPARED`. Nothing is picked."""
+"""Draws tags-codraw.png here: `python docs/gallery/tags.py RUN|WEIGHTS PREPARED`. Nothing is picked.
+
+Its scenes are CoDraw's own, CC BY-NC 4.0, so the picture is not kept in this repository.
+"""
 
 import sys
 from pathlib import Path
@@ -8,7 +11,7 @@ from telldraw.commands import tags
 from telldraw.data.collection import Collection
 from telldraw.drawing.sheet import contact_sheet
 
-OUT = Path(__file__).parent / "tags-codraw.png"
+OUT = Path("tags-codraw.png")
 
 
 def main() -> None:
