@@ -136,7 +136,7 @@ def test_dropout_of_the_generator_follows_from_its_noise() -> None:
     torch.manual_seed(0)
     system = System(replace(OF_USE, generator_dropout=0.25)).eval()
     noise, label = torch.randn(1, system.noise_dim), torch.eye(3)[:1]
-    net = system.generator
+    net: Any = system.generator
     z, first, second = torch.special.ndtr(noise).split((5, 13, 8), 1)
     hidden = torch.cat([net.noise(z).relu(), net.label(label).relu()], 1) * (first >= 0.25) / 0.75
     hidden = net.joint(hidden).relu() * (second >= 0.25) / 0.75
