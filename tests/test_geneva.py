@@ -297,6 +297,9 @@ class Spy:
     def rate(self, name: str, factor: float) -> None:
         pass
 
+    def momentum(self, name: str, value: float) -> None:
+        pass
+
     def record(self, **values: Any) -> None:
         self.noted.update({name: torch.as_tensor(value).detach() for name, value in values.items()})
 

@@ -59,7 +59,7 @@ def test_the_papers_generator_moves_all_pictures_words_alike() -> None:
             moved = [
                 system.tag(x[row : row + 1], noise[:1]) - system.tag(x[row : row + 1], noise[1:]) for row in (0, 1)
             ]
-        assert torch.allclose(*moved, atol=1e-5) == alike
+        assert torch.allclose(moved[0], moved[1], atol=1e-5) == alike
 
 
 def test_features_are_standardised_and_one_that_never_changes_is_left_alone() -> None:
