@@ -8,7 +8,7 @@ precision (are drawings like true pictures) and recall (are true pictures like d
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from telldraw.protocols import Classifier
 class Options:
     """Draw, judge, keep, compare."""
 
-    weights: str
+    weights: Annotated[str, tyro.conf.Positional]
     """What draws."""
     data: Path
     """The prepared pictures; the test split's labels are asked for."""
