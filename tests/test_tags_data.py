@@ -392,7 +392,9 @@ def test_the_second_word_of_a_pair_is_another_tag_of_the_same_picture(prepared_t
     number = {facts.vectors[tag].tobytes(): tag for tag in range(len(facts.vectors))}
     of: dict[bytes, list[set[int]]] = {}
     for row in rows:
-        of.setdefault(collection.features[row].tobytes(), []).append(set(np.nonzero(collection.labels[row])[0].tolist()))
+        of.setdefault(collection.features[row].tobytes(), []).append(
+            set(np.nonzero(collection.labels[row])[0].tolist())
+        )
     loader, drawn = TagLoader(collection, "train", 16), set()
     for step in range(4 * len(loader)):
         batch = loader.batch(step)
