@@ -75,7 +75,7 @@ class Options(Generic[SystemConfig]):
 def run(argv: list[str]) -> None:
     """Parse the flags and train."""
     if not argv or argv[0] in ("-h", "--help"):
-        lines = [f"  {name:10} {line}" for name in SYSTEMS for line in _presets(load_system(name))]
+        lines = [f"  {name:12} {line}" for name in SYSTEMS for line in _presets(load_system(name))]
         print(HELP + "\n".join(lines))
         return
     name, *rest = argv
