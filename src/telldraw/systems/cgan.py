@@ -159,7 +159,7 @@ PRESETS = {
 }
 RECIPES = {
     "modern": Recipe(64, 1_280_000, 0.999, 250_000, "12 minutes of one core"),
-    "paper": Recipe(100, 2_000_000, 0.0, 250_000, "19 minutes of one core"),
+    "paper": Recipe(100, 2_000_000, 0.0, 250_000, "22 minutes of one core"),
     "source": Recipe(64, 256_000, 0.0, 128_000, "2 minutes of one core"),
     "tiny": Recipe(16, 20_000, 0.99, 10_000, "seconds"),
 }
