@@ -19,6 +19,7 @@ import numpy as np
 from telldraw.data import DATASETS
 from telldraw.data.archive import Writer, write_words
 from telldraw.data.clipart import CANVAS, Clip, Renderer, Scene, damaged_sprites, draw_all, in_drawing_order
+from telldraw.data.faults import LeftOut
 from telldraw.data.scenes import CLASSES, parse_scene, positions, present
 from telldraw.errors import DataError
 from telldraw.text import DRAWER, TELLER, Vocabulary, normalise
@@ -31,8 +32,6 @@ CHIT_CHAT = frozenset("hi done ok alright okay thanks bye hello".split())
 """Words that say nothing of the picture; they are left out of instructions, as in the paper's own preparation."""
 MINIMUM_COUNT = 2
 """Words seen once in training stay unknown: they are mostly slips of typing, and they teach what unknown means."""
-
-_TOLD = 20  # faults that are told one by one
 
 
 class Turn(NamedTuple):
@@ -319,22 +318,13 @@ def prepare(
 
     Raises DataError when the distribution or `out` cannot be used; with `strict` at the first fault of a dialogue.
     """
-    faults: list[Fault] = []
-
     file, pictures = find(folder)
-
-    def note(fault: Fault) -> None:
-        faults.append(fault)
-        if len(faults) <= _TOLD:
-            tell(f"left out {fault.dialogue}: {fault.what}")
-        elif len(faults) == _TOLD + 1:
-            tell("further ones are left out too; the manifest will list them all")
-
+    left_out = LeftOut(tell)
     with Writer(out, overwrite=overwrite) as writer:
         if writer.left_over:
             tell(f"removed {writer.part.name}, which an earlier run left half-written")
         tell(f"reading {file}")
-        conversations = read(folder, protocol, limit, None if strict else note)
+        conversations = read(folder, protocol, limit, None if strict else lambda fault: left_out(*fault))
         turns = [turn for conversation in conversations for turn in conversation.turns]
         vocabulary = _write_tables(writer, conversations, turns)
         tell(f"drawing {len(turns):,} pictures of {resolution} x {resolution}")
@@ -343,7 +333,7 @@ def prepare(
         writer.rows("images.npy", (len(turns), 3, resolution, resolution), np.uint8, blocks)
         writer.array("background.npy", Renderer(pictures, resolution).draw(()))
         owner = DATASETS["codraw"]
-        report = _report(conversations, len(vocabulary), faults)
+        report = _report(conversations, len(vocabulary), [Fault(*one) for one in left_out.faults])
         writer.finish(
             {
                 "name": "codraw",
@@ -356,7 +346,7 @@ def prepare(
                 "classes": list(CLASSES),
                 "dialogues": report.dialogues,
                 "turns": report.turns,
-                "left out": [list(fault) for fault in faults],
+                "left out": [list(fault) for fault in left_out.faults],
             }
         )
     return report

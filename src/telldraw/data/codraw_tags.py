@@ -15,6 +15,7 @@ import numpy as np
 from telldraw.data import DATASETS, codraw, word_vectors
 from telldraw.data.archive import Writer
 from telldraw.data.clipart import CANVAS, Scene, draw_all
+from telldraw.data.faults import LeftOut
 from telldraw.data.scenes import parse_scene
 from telldraw.data.stopwords import is_tag
 from telldraw.data.tagged import MINIMUM, Look, Report, by_split, labelled, seen, store, vocabulary
@@ -75,16 +76,11 @@ def prepare(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Read CoDraw, learn word vectors (or read the file `vectors`), draw the scenes, look at them, store it all."""
-    left_out: list[list[str]] = []
-
-    def fault(name: str, what: str) -> None:
-        left_out.append([name, what])
-        tell(f"left out {name}: {what}")
-
+    left_out = LeftOut(tell)
     with Writer(out, overwrite=overwrite) as writer:
         file, pictures = codraw.find(folder)
         tell(f"reading {file}")
-        told = read(file, limit, fault)
+        told = read(file, limit, left_out)
         train = [one for one in told if one.split == "train"]
         words = vocabulary([one.words for one in train], minimum, is_tag)
         if vectors is None:
@@ -94,7 +90,7 @@ def prepare(
             learnt = word_vectors.read(vectors, words)
         labels, kept = labelled([one.words for one in told], learnt.words)
         for one in (told[row] for row in np.nonzero(~kept)[0]):
-            fault(one.id, "none of its words is a tag")
+            left_out(one.id, "none of its words is a tag")
         told, labels = [one for one, keep in zip(told, kept, strict=True) if keep], labels[kept]
         tell(f"drawing {len(told):,} scenes and looking at them")
         owner = DATASETS["codraw-tags"]
@@ -108,7 +104,7 @@ def prepare(
             "channels": 3,
             "aspect": CANVAS[0] / CANVAS[1],
             "ids": [one.id for one in told],
-            "left out": left_out,
+            "left out": [list(one) for one in left_out.faults],
         }
         splits = by_split([one.split for one in told])
         return store(

@@ -18,10 +18,10 @@ from PIL import Image
 from telldraw.data import DATASETS
 from telldraw.data.archive import Writer
 from telldraw.data.clevr.stage import CANVAS, CLASSES, COLOURS, SHAPES
+from telldraw.data.faults import LeftOut
 from telldraw.data.iclevr_store import SPLITS, Story, Told, write_tables
 from telldraw.errors import DataError
 
-_TOLD = 20  # faults that are told one by one
 _LAYOUT = "it should hold scenes, text, images and background.png, or clevr_train.h5, clevr_val.h5 and clevr_test.h5"
 
 
@@ -285,17 +285,7 @@ def prepare(
     Raises DataError when the distribution or `out` cannot be used; with `strict` at the first fault of a scene.
     """
     packed = find(folder)
-    faults: list[Fault] = []
-
-    def note(name: str, bad: Bad) -> None:
-        if strict:
-            raise DataError(f"scene {name}: {bad}") from None
-        faults.append(Fault(name, str(bad)))
-        if len(faults) <= _TOLD:
-            tell(f"left out {name}: {bad}")
-        elif len(faults) == _TOLD + 1:
-            tell("further ones are left out too; the manifest will list them all")
-
+    left_out = LeftOut(tell)
     with Writer(out, overwrite=overwrite) as writer:
         if writer.left_over:
             tell(f"removed {writer.part.name}, which an earlier run left half-written")
@@ -312,17 +302,20 @@ def prepare(
                     scene = read()
                     block = scene.pictures(resolution)
                 except Bad as bad:
-                    note(name, bad)
+                    if strict:
+                        raise DataError(f"scene {name}: {bad}") from None
+                    left_out(name, str(bad))
                     continue
                 store.write(np.ascontiguousarray(block).data)
                 stories.append(scene.story)
             progress(len(scenes), len(scenes))
         if not stories:
             raise DataError(
-                f"no scene of {folder} can be used" + (f"; the first, {': '.join(faults[0])}" if faults else "")
+                f"no scene of {folder} can be used"
+                + (f"; the first, {': '.join(left_out.faults[0])}" if left_out.faults else "")
             )
         report = _store(writer, stories, pictures, resolution)
-        report.faults = faults
+        report.faults = [Fault(*one) for one in left_out.faults]
         pictures.unlink()
         writer.array("background.npy", background)
         writer.finish(_facts(report, packed, resolution))

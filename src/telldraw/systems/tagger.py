@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from telldraw.batches import TagFacts, Tags
+from telldraw.blocks.annealing import annealed
 from telldraw.blocks.maxout import Maxout
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import minimax_discriminator, non_saturating_generator
@@ -268,12 +269,11 @@ class System(nn.Module):
     def _schedule(self, update: Update) -> None:
         """Step size and momentum before this update: Sec. 4.1, which Sec. 4.2 refers to."""
         config = self.config
-        factor = max(config.rate_divisor**-update.step, config.least_rate / config.rate)
-        first, last = config.momentum
-        share = min(update.step / config.momentum_updates, 1.0) if config.momentum_updates else 1.0
+        least = config.least_rate / config.rate
+        factor, momentum = annealed(update.step, config.rate_divisor, least, config.momentum, config.momentum_updates)
         for name in ("generator", "discriminator"):
             update.rate(name, factor)
-            update.momentum(name, first + share * (last - first))
+            update.momentum(name, momentum)
 
     def _optimizer(self, player: nn.Module) -> Optimizer:
         config = self.config
