@@ -133,6 +133,20 @@ PRESETS = {
     "cvpr": Config(variant="cvpr"),
     # 50 epochs of 82,783 pictures in batches of 64
     "coco": _COCO,
+    # For two cores: the gated variant, narrow
+    "small": Config(
+        text_dim=256, conv_dims=(96, 160), rnn_dim=192, sampling="pictures", optimizer="adam", rate=1e-3, decay_every=600
+    ),
+    "word-small": Config(
+        variant="word-gru",
+        text_dim=256,
+        word_dim=128,
+        dropout=0.2,
+        sampling="pictures",
+        optimizer="adam",
+        rate=1e-3,
+        decay_every=600,
+    ),
     "word-gru": Config(variant="word-gru", dropout=0.5, sampling="pictures", optimizer="adam", rate=1e-3),
     "word-lstm": Config(variant="word-lstm", dropout=0.5, sampling="pictures", optimizer="adam", rate=1e-3),
     "sentence": Config(variant="sentence", sampling="pictures", optimizer="adam", rate=1e-3),
@@ -155,6 +169,8 @@ RECIPES = {
     "flowers": Recipe(batch_size=40, examples=1_000_000, sheet_every=100_000, decay=0.0),
     "cvpr": Recipe(batch_size=40, examples=1_200_000, sheet_every=100_000, decay=0.0),
     "coco": Recipe(batch_size=64, examples=16_000_000, sheet_every=1_000_000, decay=0.0),
+    "small": Recipe(batch_size=64, examples=400_000, sheet_every=50_000, decay=0.99),
+    "word-small": Recipe(batch_size=64, examples=400_000, sheet_every=50_000, decay=0.99),
 }
 
 
