@@ -104,6 +104,27 @@ class Tags(NamedTuple):
         return len(self.feature)
 
 
+@dataclass(frozen=True)
+class DescribedFacts:
+    """What a system that draws from texts must know before it can be built."""
+
+    pictures: PictureFacts
+    text_dim: int  # numbers in the vector of a text
+    text_scale: float  # root of their mean square over the training captions
+
+
+class Described(NamedTuple):
+    """N pictures, each with the vector of a text that describes it and, if asked for, of one that does not."""
+
+    image: Tensor  # [N, C, H, W]: uint8 from the loader, [-1, 1] in a training step
+    text: Tensor  # [N, D] float: what a text encoder makes of captions of the picture, their mean
+    wrong_text: Tensor  # [N, D] float: of captions of another picture, which do not describe this one; [0, D]
+
+    def examples(self) -> int:
+        """Number of pictures, the unit of progress."""
+        return len(self.image)
+
+
 class Captioned(NamedTuple):
     """N pictures, each with n of its captions and, if asked for, a picture that these do not describe; K classes."""
 

@@ -227,6 +227,34 @@ class Tagger(Protocol):
 
 
 @runtime_checkable
+class TextToImage(Protocol):
+    """A system that draws what a text says, from the vector that a text encoder makes of it."""
+
+    noise_dim: int
+    text_dim: int
+    reader: Any
+    """Who makes these vectors of captions (`commands/reading.py`); set from outside, None until then."""
+
+    def depict(self, noise: Tensor, text: Tensor) -> Tensor:
+        """noise [N, noise_dim] ~ N(0, 1), text [N, text_dim] -> [N, C, H, W] in [-1, 1].
+
+        All that is random is in `noise`: the same arguments give the same pictures.
+        """
+        ...
+
+
+@runtime_checkable
+class StyleEncoder(Protocol):
+    """A system that reads from a picture the noise with which it would draw one in the same style."""
+
+    noise_dim: int
+
+    def style(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [-1, 1] -> noise [N, noise_dim]."""
+        ...
+
+
+@runtime_checkable
 class TextEncoder(Protocol):
     """A system that turns a caption into a vector, for others to draw from."""
 

@@ -5,15 +5,11 @@ torch is imported inside the functions that need it, so that `--help` and a wron
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
-from telldraw.commands.progress import say
-from telldraw.errors import InstructionError, TelldrawError, WeightsError
-
-if TYPE_CHECKING:
-    from telldraw.text import Vocabulary
+from telldraw.errors import TelldrawError
 
 
 @dataclass(frozen=True)
@@ -72,46 +68,20 @@ def _scored(options: Options) -> tuple[Any, list[int], Any, Any]:
     import torch
 
     from telldraw import pixels, weights
+    from telldraw.commands import reading
     from telldraw.commands.picture_evaluation import check_fits
     from telldraw.commands.retrieval import picture
     from telldraw.data.collection import Collection
-    from telldraw.protocols import TextEncoder
-    from telldraw.text import characters, coded
 
     collection = Collection.open(options.data)
-    loaded = weights.load(weights.find(options.weights), options.device)
-    if not isinstance(loaded.system, TextEncoder):
-        raise WeightsError(f"{options.weights} holds {loaded.card['system']}, which reads no captions")
-    system: Any = loaded.system
-    check_fits(loaded, collection)
-    for caption in options.captions:
-        if not options.cut:
-            characters(caption)  # refuses what is too long
-        _tell_unknown(caption, loaded.vocabulary, system.config)
+    reader = reading.load(options.weights, options.device)
+    check_fits(weights.card(reader.folder), collection)
+    reader.check(options.captions, cut=options.cut)
     rows = list(collection.split(options.split)[: options.limit])
     if not rows:
         raise TelldrawError(f"the split {options.split!r} of {options.data} is empty; choose another with --split")
-    letters, words = (torch.from_numpy(part).to(options.device) for part in coded(options.captions, loaded.vocabulary))
     with torch.inference_mode():
         parts = (rows[at : at + 128] for at in range(0, len(rows), 128))
         images = (pixels.to_float(torch.from_numpy(collection.images[part])).to(options.device) for part in parts)
-        known = torch.cat([system.embed_pictures(image) for image in images])
-        return collection, rows, (system.embed(letters, words) @ known.T).cpu(), picture
-
-
-def _tell_unknown(caption: str, vocabulary: "Vocabulary", config: Any) -> None:
-    """Say what of a caption the encoder does not know. Raises InstructionError when nothing is left of it."""
-    from telldraw.text import normalise, shorten, strange
-
-    said, where = normalise(caption), f"in {shorten(caption)!r}"
-    if not said:
-        raise InstructionError(f"the caption {caption!r} has no word; say what the picture shows")
-    if config.variant.startswith("word"):
-        unknown = vocabulary.unknown(said)
-        if len(unknown) == len(set(said)):
-            raise InstructionError(f"no word {where} is known; it knows words such as {vocabulary.examples()}")
-        kind, read = "words", "read as unknown"
-    else:
-        unknown, kind, read = [repr(symbol) for symbol in strange(caption)], "symbols", "read as nothing"
-    if unknown:
-        say(f"{kind} that are not known {where}, and {read}: {', '.join(unknown)}")
+        known = torch.cat([reader.system.embed_pictures(image) for image in images])
+        return collection, rows, (reader.read(options.captions, options.device) @ known.T).cpu(), picture

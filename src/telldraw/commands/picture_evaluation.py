@@ -62,7 +62,7 @@ def is_picture_system(folder: Path) -> bool:
     from telldraw.weights import card
 
     entry = SYSTEMS.get(card(folder)["system"])
-    return entry is not None and entry.batch in ("Pictures", "Tags", "Captioned")
+    return entry is not None and entry.batch in ("Pictures", "Tags", "Captioned", "Described")
 
 
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
@@ -80,7 +80,7 @@ def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
     if not len(collection.split(options.split)):
         raise DataError(f"the split {options.split!r} of {options.data} is empty: there is nothing to measure")
     loaded = weights.load(folder, options.device)
-    check_fits(loaded, collection)
+    check_fits(loaded.card, collection)
     job = Job(loaded, folder, collection, options)
     figures: dict[str, Figure] = {}
     for capability in capabilities(loaded.card["system"], loaded.system):
@@ -94,17 +94,17 @@ def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
     print(f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}")
 
 
-def check_fits(loaded: "Loaded", collection: "Collection") -> None:
-    """Raise DataError when the weights are of other pictures than these."""
-    card, here = loaded.card, collection
+def check_fits(card: dict[str, Any], collection: "Collection") -> None:
+    """Raise DataError when the weights with this card are of other pictures than these."""
+    here, name = collection, card.get("name", "the system")
     for what, theirs, ours in (
         ("pixels a side", card.get("resolution", here.resolution), here.resolution),
         ("channels", card.get("channels", here.channels), here.channels),
     ):
         if theirs != ours:
-            raise DataError(f"{here.path} has pictures of {ours} {what}, {loaded.name} was trained on {theirs}")
+            raise DataError(f"{here.path} has pictures of {ours} {what}, {name} was trained on {theirs}")
     if tuple(card.get("classes", here.classes)) != here.classes:
-        raise DataError(f"{here.path} has other classes than {loaded.name} was trained on")
+        raise DataError(f"{here.path} has other classes than {name} was trained on")
 
 
 @contextmanager

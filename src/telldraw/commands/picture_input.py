@@ -23,7 +23,7 @@ def open_collection(path: Path, loaded: "Loaded") -> "Collection":
     from telldraw.data.collection import Collection
 
     collection = Collection.open(path)
-    check_fits(loaded, collection)
+    check_fits(loaded.card, collection)
     return collection
 
 

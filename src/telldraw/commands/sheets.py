@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from telldraw import pixels
-from telldraw.commands import picture_sheets, retrieval, tags
+from telldraw.commands import depiction, picture_sheets, retrieval, tags
 from telldraw.drawing.marks import Kind, Mark, marked
 from telldraw.drawing.noise import noise
 from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge, scale_for
@@ -139,6 +139,8 @@ SHEETS: dict[str, Callable[..., list[Strip]]] = {
     "Classifier": picture_sheets.mistakes,
     "Tagger": tags.sheet,
     "TextEncoder": retrieval.found,
+    "TextToImage": depiction.sheet,
+    "StyleEncoder": depiction.restyled,
 }
 """Capability -> (system, data set, dialogues or rows, device=) -> strips, a page for each that a system has."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from telldraw.data.archive import Dataset
     from telldraw.data.collection import Collection
     from telldraw.training.log import Log
-    from telldraw.training.loop import Batches, Trainer
+    from telldraw.training.loop import Trainer
 
 SystemConfig = TypeVar("SystemConfig")
 HELP = """usage: telldraw train SYSTEM --data PREPARED [--preset NAME] [OPTIONS]
@@ -54,6 +54,8 @@ class Options(Generic[SystemConfig]):
     """Folder of the run; `runs/SYSTEM-PRESET` unless given. If it holds a run, that run goes on."""
     start_from: str | None = None
     """Weights of the same system and sizes to begin with (a run, a folder or a name), instead of random ones."""
+    text_encoder: str | None = None
+    """For systems that draw from captions: the text encoder that reads them (a run, a folder or a name)."""
     batch_size: int = 16
     """Examples (dialogues, or pictures) in a batch; GeNeVA's paper has 32."""
     batch_turns: int | None = None
@@ -192,45 +194,22 @@ def _check_kind(name: str, options: Any, dataset: "Dataset | Collection") -> Non
 def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_folder: Path, device: str) -> "Trainer":
     import torch
 
+    from telldraw.commands.feeding import facts_for, loader_for, reader_for
     from telldraw.training.loop import Trainer
 
-    torch.manual_seed(options.seed)
     batch = SYSTEMS[module.__name__.rpartition(".")[2].replace("_", "-")].batch
-    system = module.build(options.config, getattr(dataset, "tag_facts" if batch == "Tags" else "facts"))
+    reader = reader_for(options, batch, device)
+    facts = facts_for(dataset, batch, reader)
+    torch.manual_seed(options.seed)
+    system = module.build(options.config, facts)
+    if reader is not None:
+        system.reader = reader
     if options.start_from is not None:
         _begin_with(system, options.start_from)
-    loader = _loader(options, dataset, device, batch)
+    loader = loader_for(options, dataset, batch, device, reader)
     # with shapes that stay, the best plan for each convolution is worth a search
     torch.backends.cudnn.benchmark = options.batch_turns is not None
     return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
-
-
-def _loader(options: Any, dataset: "Dataset | Collection", device: str, batch: str) -> "Batches":
-    """What gives the batches of the training split, of the type `batch`."""
-    from telldraw.data.archive import Dataset
-    from telldraw.data.caption_loader import CaptionLoader
-    from telldraw.data.loader import Loader
-    from telldraw.data.picture_loader import PictureLoader
-    from telldraw.data.tag_loader import TagLoader
-
-    if batch == "Tags" and not isinstance(dataset, Dataset):
-        return TagLoader(dataset, "train", options.batch_size, seed=options.seed, device=device)
-    config = options.config
-    if batch == "Captioned" and not isinstance(dataset, Dataset):
-        how = {"captions": config.captions, "sampling": getattr(config, "sampling", "pictures")}
-        how["mismatch"] = getattr(config, "mismatch", "")
-        return CaptionLoader(dataset, "train", options.batch_size, seed=options.seed, **how)
-    if not isinstance(dataset, Dataset):
-        return PictureLoader(dataset, "train", options.batch_size, seed=options.seed, device=device)
-    return Loader(
-        dataset,
-        "train",
-        options.batch_size,
-        seed=options.seed,
-        device=device,
-        whole_dialogue=not getattr(options.config, "iterative", True),
-        turns=options.batch_turns,
-    )
 
 
 def _begin_with(system: "nn.Module", given: str) -> None:
@@ -307,6 +286,7 @@ class _Outputs:
             "aspect": facts.aspect,
             "classes": list(facts.classes),
             **({"channels": facts.channels, "many": facts.many} if isinstance(facts, PictureFacts) else {}),
+            **({} if getattr(trainer.system, "reader", None) is None else {"text_encoder": trainer.system.reader.name}),
             **({"features": dataset.manifest.get("features")} if SYSTEMS[name].batch == "Tags" else {}),
             "command": shlex.join(command),
         }
@@ -318,7 +298,9 @@ class _Outputs:
         card = {**self.card, "examples": seen}
         reads = hasattr(self.options.config, "vocabulary_size")
         words, dtype = getattr(self.dataset, "vocabulary", None) if reads else None, self.options.weights_dtype
+        reader = getattr(system, "reader", None)
         network = getattr(self.dataset, "network", None) if SYSTEMS[card["system"]].batch == "Tags" else None
+        network = network if reader is None else reader.folder
         folder, text = self.trainer.run / "weights", _readme(card)
         weights.save(folder, system, words, card, dtype=dtype, text=text, network=network)
 

@@ -76,6 +76,12 @@ SYSTEMS = {
         ("Tagger",),
         batch="Tags",
     ),
+    "gan-cls": Entry(
+        "Draws what a caption says, at once; reads the style of a picture and draws other captions in it",
+        "Reed et al., ICML 2016 (arXiv:1605.05396)",
+        ("TextToImage", "StyleEncoder"),
+        batch="Described",
+    ),
     "text-encoder": Entry(
         "Turns captions into vectors by which their pictures are found, for systems that draw from captions",
         "Reed et al., CVPR 2016 (arXiv:1605.05395)",

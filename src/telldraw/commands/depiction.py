@@ -1,0 +1,75 @@
+"""What systems draw from captions: sample sheets, and pictures of typed captions."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from telldraw import pixels
+from telldraw.commands import retrieval
+from telldraw.commands.picture_sheets import noises
+from telldraw.drawing.sheet import Frame, Strip, enlarge
+
+if TYPE_CHECKING:
+    from telldraw.data.collection import Collection
+
+_CAPTIONS, _EACH, _WIDTH = 10, 8, 96
+_TOGETHER = 64
+
+
+@torch.inference_mode()
+def depict(system: Any, noise: Tensor, text: Tensor) -> Tensor:
+    """Draw in parts: noise [N, Z], text [N, D] -> [N, C, H, W] in [-1, 1], on the processor."""
+    return torch.cat([
+        system.depict(noise[at : at + _TOGETHER], text[at : at + _TOGETHER]).float().cpu()
+        for at in range(0, len(noise), _TOGETHER)
+    ])  # fmt: skip
+
+
+def of_captions(
+    system: Any, captions: Sequence[str], count: int, *, seed: int = 0, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Each caption drawn from the same `count` noises: [captions, count, C, H, W] in [-1, 1]."""
+    text = system.reader.read(captions, device).repeat_interleave(count, 0)
+    noise = noises(seed, count, system.noise_dim, device).repeat(len(captions), 1)
+    return depict(system, noise, text).unflatten(0, (len(captions), count))
+
+
+def sheet(
+    system: Any, collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
+) -> list[Strip]:
+    """Captions of validation pictures, each with its own picture and drawings of it; a column has one noise."""
+    own = [row for row in rows if collection.captions(row)][:_CAPTIONS]
+    captions = [collection.captions(row)[0] for row in own]
+    drawn = of_captions(system, captions, _EACH, device=device)
+    strips = []
+    for row, caption, images in zip(own, captions, drawn, strict=True):
+        frames = [Frame(retrieval.picture(collection, row), "true", "")]
+        for number, image in enumerate(images):
+            picture = pixels.to_image(image).convert("RGB")
+            large = enlarge(picture, max(1, round(_WIDTH / picture.width)), collection.manifest.get("aspect", 1.0))
+            frames.append(Frame(large, f"noise {number}", ""))
+        strips.append(Strip(caption[:160], frames))
+    return strips
+
+
+@torch.inference_mode()
+def restyled(
+    system: Any, collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
+) -> list[Strip]:
+    """Pictures whose style is read, and the captions of others drawn in it."""
+    own = [row for row in rows if collection.captions(row)][: 2 * _EACH]
+    styles, said = own[:_EACH], [collection.captions(row)[0] for row in own[_EACH:]]
+    images = pixels.to_float(torch.from_numpy(collection.images[styles])).to(device)
+    z, text = system.style(images), system.reader.read(said, device)
+    strips = []
+    for number, row in enumerate(styles):
+        drawn = depict(system, z[number : number + 1].expand(len(text), -1), text)
+        frames = [Frame(retrieval.picture(collection, row), "style", "")]
+        for image, caption in zip(drawn, said, strict=True):
+            picture = pixels.to_image(image).convert("RGB")
+            large = enlarge(picture, max(1, round(_WIDTH / picture.width)), collection.manifest.get("aspect", 1.0))
+            frames.append(Frame(large, "", caption[:80]))
+        strips.append(Strip("", frames))
+    return strips
