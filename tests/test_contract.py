@@ -11,7 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from telldraw import pixels, protocols, systems
-from telldraw.batches import Captioned, Dialogues, Facts, PictureFacts, Pictures, TagFacts, Tags
+from telldraw.batches import (
+    Captioned,
+    Described,
+    DescribedFacts,
+    Dialogues,
+    Facts,
+    PictureFacts,
+    Pictures,
+    TagFacts,
+    Tags,
+)
 from telldraw.metrics.evaluation import draw, on_canvas, select
 from telldraw.text import MAX_CHARACTERS, PADDING, TELLER, UNKNOWN, Vocabulary
 from telldraw.training.update import Update
@@ -30,7 +40,8 @@ def facts(config: Any, batch: str = "Dialogues") -> Any:
     if batch != "Dialogues":
         words = WORDS if batch == "Captioned" else None
         shares = (0.5, 0.25, 0.25)
-        return PictureFacts("test", "none", side, config.channels, CLASSES, shares=shares, vocabulary=words)
+        known = PictureFacts("test", "none", side, config.channels, CLASSES, shares=shares, vocabulary=words)
+        return DescribedFacts(known, text_dim=7, text_scale=0.5) if batch == "Described" else known
     background = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     return Facts("test", "none", side, CLASSES, WORDS, background)
 
@@ -78,11 +89,19 @@ def captioned(known: PictureFacts, seed: int = 0) -> Captioned:
     return Captioned(image, label, letters, words, row, image.roll(1, 0), row.roll(1))
 
 
+def described(known: DescribedFacts, seed: int = 0) -> Described:
+    """Six pictures, each with the vector of a text, and of one that does not describe it."""
+    image, _ = pictures(known.pictures, seed)
+    text, wrong = torch.randn(2, 6, known.text_dim, generator=torch.Generator().manual_seed(seed)) / 2
+    return Described(image, text, wrong)
+
+
 KINDS: dict[str, Callable[[Any], Any]] = {
     "Dialogues": dialogues,
     "Pictures": pictures,
     "Tags": tags,
     "Captioned": captioned,
+    "Described": described,
 }
 """A small batch of each kind that a system may be trained on."""
 BATCHES: dict[str, Callable[[Any], Any]] = {name: KINDS[entry.batch] for name, entry in systems.SYSTEMS.items()}
@@ -368,6 +387,44 @@ def test_an_embedding_does_not_depend_on_padding_or_neighbours(module: ModuleTyp
     torch.testing.assert_close(system.embed(letters, padded), text, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(system.embed(letters[2:3], words[2:3])[0], text[2], rtol=1e-4, atol=1e-5)
     assert not torch.equal(text[0], text[1]), "other captions, other vectors"
+
+
+# What draws from texts
+
+
+@torch.no_grad()
+@those("TextToImage")
+def test_what_is_drawn_from_a_text_follows_from_noise_and_text_alone(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    assert system.text_dim == batch.text.shape[1] and system.reader is None
+    noise, text = torch.randn(5, system.noise_dim), batch.text[:5]
+    images = system.depict(noise, text)
+    assert images.shape[:2] == batch.image[:5].shape[:2] and images.shape[2] == images.shape[3]
+    assert images.dtype == torch.float32 and bool((images.abs() <= 1).all())
+    torch.manual_seed(1)
+    assert torch.equal(system.depict(noise, text), images), "same noise, other pixels"
+    assert not torch.equal(system.depict(-noise, text), images)
+    assert not torch.equal(system.depict(noise, text.roll(1, 0)), images)
+    torch.testing.assert_close(system.depict(noise[3:4], text[3:4])[0], images[3], rtol=0, atol=1e-4)
+    for part in system.training_only:
+        delattr(system, part)
+    assert torch.equal(system.depict(noise, text), images), "drawing needs no part that only training needs"
+
+
+@torch.no_grad()
+@those("StyleEncoder")
+def test_a_style_is_noise_that_neighbours_do_not_change(module: ModuleType, name: str) -> None:
+    preset = next(preset for preset in module.PRESETS if preset.startswith("tiny") and preset != "tiny")
+    config = module.PRESETS[preset]
+    known = facts(config, systems.SYSTEMS[name].batch)
+    system = module.build(config, known)
+    batch = BATCHES[name](known)
+    with torch.enable_grad():
+        train(system, batch)
+    system.eval()
+    z = system.style(batch.image)
+    assert z.shape == (len(batch.image), system.noise_dim) and bool(z.isfinite().all())
+    torch.testing.assert_close(system.style(batch.image[1:2])[0], z[1], rtol=1e-4, atol=1e-5)
 
 
 # Detectors

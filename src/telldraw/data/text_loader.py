@@ -1,4 +1,4 @@
-"""Batches of pictures and the vectors of texts, for systems that draw from texts. A function of the seed and the step."""
+"""Batches of pictures and the vectors of texts, for systems that draw from texts; a function of seed and step."""
 
 from collections.abc import Callable, Iterator
 

@@ -9,8 +9,8 @@ def matching_discriminator(
 ) -> Tensor:
     """-log s_r - w log(1 - s_w) - (1 - w) log(1 - s_f): Reed et al. 2016, Algorithm 1, whose w is 1/2.
 
-    right: logits of pictures with their texts; fake: of drawings with the texts they were drawn from; wrong: of pictures
-    with texts that do not describe them. Without `wrong` it is the discriminator of a GAN that is told the text.
+    right: logits of pictures with their texts; fake: of drawings with the texts they were drawn from; wrong: of
+    pictures with texts that do not describe them. Without `wrong`: the discriminator of a GAN that is told the text.
     """
     negatives = F.softplus(fake).mean()
     if wrong is not None:

@@ -27,8 +27,8 @@ Different from the paper or from its released code (Torch; it has neither S nor 
 2.  A mismatch is a text with the wrong picture in the code, a picture with the wrong text in the paper and here: D's
     features of the picture then serve s_r and s_w both. That they do not belong together is certain (`mismatch`).
 3.  D is never trained on drawings from texts between texts, as in the code; beta is 1/2, or U(0, 1) (`beta`).
-4.  The published networks have a bottleneck residual after their smallest maps (`stems`), as the code has; narrow ones go
-    without. The code's quirks (no LeakyReLU after one layer of D, biases emptied before each step) are left out.
+4.  The published networks have a bottleneck residual after their smallest maps (`stems`), as the code has; narrow ones
+    go without. The code's quirks (no LeakyReLU after one layer of D, biases emptied at each step) are left out.
 5.  phi is divided by its root mean square over the training captions (`text_scale`), because encoders trained by dot
     products have any scale; the linear layers that read it begin as PyTorch begins them, all else from N(0, 0.02).
 6.  The weights that draw are a moving average, their batch statistics measured anew (`measure`).
