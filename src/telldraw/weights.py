@@ -43,6 +43,7 @@ class Loaded:
     system: "nn.Module"
     vocabulary: Vocabulary
     card: dict[str, Any]  # config.json: system, config, data, licence, classes, examples, figures, ...
+    folder: Path | None = None  # where they lie; None for what was read from elsewhere
 
 
 def places() -> list[Path]:
@@ -134,7 +135,7 @@ def load(folder: Path, device: str = "cpu") -> Loaded:
         reason = str(error).splitlines()[-1].strip()[:200]
         raise WeightsError(f"{folder}: the weights do not fit their card: {reason}") from None
     system.to(device, memory_format=torch.channels_last).eval()
-    return Loaded(about.get("name", folder.name), system, vocabulary, about)
+    return Loaded(about.get("name", folder.name), system, vocabulary, about, folder)
 
 
 def read(folder: Path) -> tuple[Vocabulary, dict[str, Any]]:

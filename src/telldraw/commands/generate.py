@@ -1,4 +1,4 @@
-"""`telldraw generate`: pictures from noise and, where the weights take one, a label.
+"""`telldraw generate`: pictures from noise and, where the weights take one, a label or captions.
 
 torch is imported inside the functions that need it, so that `--help` and a wrong flag are answered at once.
 """
@@ -22,16 +22,23 @@ _WIDTH = 64  # pixels: smaller pictures are enlarged to about this on a sheet
 class Options:
     """Generate pictures, all on one sheet or each in a file of its own.
 
-    The same weights, label and seed give the same pictures; picture n of a seed is the same however many are made.
+    The same weights, label or caption, and seed give the same pictures; picture n of a seed is the same however many
+    are made, and different captions are drawn from the same noise:
+
+      telldraw generate gan-cls-birds-64 "a large red cube behind a small blue ball" "a small green cylinder" --n 8
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
     """A name from `telldraw weights`, a weights folder, or the folder of a training run."""
+    captions: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="CAPTION")] = ()
+    """What to draw, of weights that draw from captions; each is a row of the sheet."""
     label: str | None = None
     """What to show, of the classes the weights know: a name, or several with commas where pictures show several things.
     Without it, each class in turn."""
     n: int = 16
-    """How many pictures."""
+    """How many pictures, of each caption where there are captions."""
+    cut: bool = False
+    """Let captions of more than 201 characters be cut instead of refusing them."""
     grid: int | None = None
     """Of weights that draw from two numbers: GRID x GRID pictures at places that share N(0, 1) evenly, the first number
     growing to the right and the second upwards. Replaces --n and --seed."""
@@ -59,11 +66,14 @@ def run(argv: list[str]) -> None:
     _check(options)
     from telldraw import pixels
     from telldraw.commands.loading import load
+    from telldraw.commands.reading import check_captions
     from telldraw.drawing.files import written
-    from telldraw.drawing.sheet import enlarge, grid, side_by_side
+    from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge, grid, side_by_side
 
-    loaded = load(options.weights, options.device, ("Generative",), "generate pictures")
-    pictures = [pixels.to_image(image) for image in images(loaded, options)]
+    loaded = load(options.weights, options.device, ("Generative", "TextToImage"), "generate pictures")
+    told = check_captions(loaded, options.captions, cut=options.cut, device=options.device)
+    drawn = of_captions(loaded.system, options) if told else images(loaded, options)
+    pictures = [pixels.to_image(image) for image in drawn]
     if options.folder is not None:
         options.folder.mkdir(parents=True)
         for number, picture in enumerate(pictures):
@@ -73,7 +83,13 @@ def run(argv: list[str]) -> None:
     scale = options.scale or max(1, round(_WIDTH / pictures[0].width))
     shown = [enlarge(picture.convert("RGB"), scale, loaded.card.get("aspect", 1.0)) for picture in pictures]
     columns = options.columns or options.grid
-    sheet = side_by_side(shown) if columns is None else grid(shown, min(columns, len(shown)))
+    if told:
+        sheet = contact_sheet([
+            Strip(caption[:160], [Frame(picture, "", "") for picture in shown[row * options.n : (row + 1) * options.n]])
+            for row, caption in enumerate(options.captions)
+        ])  # fmt: skip
+    else:
+        sheet = side_by_side(shown) if columns is None else grid(shown, min(columns, len(shown)))
     out = options.out or Path("generated.png")
     with written(out) as stream:
         sheet.save(stream, format={".jpg": "JPEG", ".webp": "WEBP"}.get(out.suffix.lower(), "PNG"))
@@ -88,6 +104,12 @@ def _check(options: Options) -> None:
     check_seed(options.seed)
     if not 1 <= options.n <= _MOST:
         raise TelldrawError(f"--n {options.n}: 1 to {_MOST:,} pictures can be made at once")
+    if options.captions:
+        for flag, given in (("--label", options.label), ("--grid", options.grid), ("--reject", options.reject or None)):
+            if given is not None:
+                raise TelldrawError(f"{flag} {given} is for pictures without captions; drop it, or the captions")
+        if len(options.captions) * options.n > _MOST:
+            raise TelldrawError(f"--n {options.n} of each caption: {_MOST:,} pictures can be made at once")
     if not 0 <= options.reject <= 0.99:
         raise TelldrawError(f"--reject {options.reject}: a share from 0 to 0.99 is needed")
     if bool(options.reject) != (options.judge is not None):
@@ -105,6 +127,13 @@ def _check(options: Options) -> None:
         files.check_folder(options.folder, "--folder")
     else:
         files.check_file(options.out or Path("generated.png"), files.PICTURES, "--out")
+
+
+def of_captions(system: Any, options: Options) -> Any:
+    """The captions drawn, one after the other, float [captions * n, C, H, W] in [-1, 1]."""
+    from telldraw.commands.depiction import of_captions
+
+    return of_captions(system, options.captions, options.n, seed=options.seed, device=options.device).flatten(0, 1)
 
 
 def images(loaded: "Loaded", options: Options) -> Any:

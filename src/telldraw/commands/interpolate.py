@@ -29,7 +29,10 @@ class Options:
     """Walk from one latent to another and draw on the way: a row of the sheet is one walk, a file that moves shows all.
 
     Row r goes from picture r of one seed to picture r of the other, as `telldraw generate` numbers them. With
-    --from-label and --to-label the latent stays and the label goes from one class to the other.
+    --from-label and --to-label, or two captions, the latent stays and what is asked for goes from the one to the other:
+
+      telldraw interpolate gan-cls-birds-64 --from-caption "a large red cube" --to-caption "a large blue ball"
+      telldraw interpolate gan-cls-birds-64 --caption "a large red cube" --out walk.gif
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
@@ -50,6 +53,14 @@ class Options:
     """The class where walks between labels begin."""
     to_label: str | None = None
     """The class where walks between labels end."""
+    caption: str | None = None
+    """What every picture shows, of weights that draw from captions."""
+    from_caption: str | None = None
+    """What is said where walks between captions begin."""
+    to_caption: str | None = None
+    """What is said where they end."""
+    cut: bool = False
+    """Let captions of more than 201 characters be cut instead of refusing them."""
     scale: int | None = None
     """Enlarge each picture so many times; by default until it is about 64 pixels wide."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("walk.png")
@@ -64,10 +75,13 @@ def run(argv: list[str]) -> None:
     _check(options)
     from telldraw import pixels
     from telldraw.commands.loading import load
+    from telldraw.commands.reading import check_captions
     from telldraw.drawing.sheet import enlarge
 
-    loaded = load(options.weights, options.device, ("Generative",), "generate pictures")
-    drawn = [pixels.to_image(image) for image in walks(loaded, options)]
+    loaded = load(options.weights, options.device, ("Generative", "TextToImage"), "generate pictures")
+    said = [each for each in (options.caption, options.from_caption, options.to_caption) if each is not None]
+    told = check_captions(loaded, said, cut=options.cut, device=options.device)
+    drawn = [pixels.to_image(image) for image in (told_walks if told else walks)(loaded, options)]
     scale = options.scale or max(1, round(_WIDTH / drawn[0].width))
     shown = [enlarge(picture.convert("RGB"), scale, loaded.card.get("aspect", 1.0)) for picture in drawn]
     _write(shown, options)
@@ -88,6 +102,12 @@ def _check(options: Options) -> None:
     ):
         if not low <= value <= high:
             raise TelldrawError(f"{flag} {value}: a whole number from {low} to {high} is needed")
+    if (options.from_caption is None) != (options.to_caption is None):
+        raise TelldrawError("--from-caption and --to-caption belong together: give both")
+    if options.caption is not None and options.from_caption is not None:
+        raise TelldrawError("--caption is for walks between latents, --from-caption between captions: give one")
+    if {options.label, options.from_label} != {None} and {options.caption, options.from_caption} != {None}:
+        raise TelldrawError("labels and captions are for different weights: give either")
     if (options.from_label is None) != (options.to_label is None):
         raise TelldrawError("--from-label and --to-label belong together: give both")
     if options.label is not None and options.from_label is not None:
@@ -124,6 +144,24 @@ def walks(loaded: "Loaded", options: Options) -> "Tensor":
         end = noises(to, count, size, device)
     z = latents.walk(start, end, options.n, options.path)
     return latents.pictures(system, z.flatten(0, 1), None if label is None else label.flatten(0, 1))
+
+
+def told_walks(loaded: "Loaded", options: Options) -> "Tensor":
+    """The pictures of weights that draw from captions: float [rows * n, C, H, W] in [-1, 1]."""
+    from telldraw.commands import latents
+    from telldraw.commands.depiction import depict
+    from telldraw.commands.picture_sheets import noises
+
+    system: Any = loaded.system
+    count, size, device = options.rows, system.noise_dim, options.device
+    first, last = options.from_caption or options.caption, options.to_caption or options.caption
+    one, two = system.reader.read([str(first), str(last)], device).split(1)
+    text = latents.walk(one, two, options.n, "linear").expand(count, -1, -1)
+    start = end = noises(options.from_seed, count, size, device)
+    if options.from_caption is None or options.to_seed is not None:
+        end = noises(options.from_seed + 1 if options.to_seed is None else options.to_seed, count, size, device)
+    z = latents.walk(start, end, options.n, options.path)
+    return depict(system, z.flatten(0, 1), text.flatten(0, 1))
 
 
 def _write(shown: Sequence["Image.Image"], options: Options) -> None:

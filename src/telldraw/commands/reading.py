@@ -9,8 +9,8 @@ from torch import Tensor
 
 from telldraw import weights
 from telldraw.commands.progress import say
-from telldraw.errors import InstructionError, WeightsError
-from telldraw.protocols import TextEncoder
+from telldraw.errors import InstructionError, TelldrawError, WeightsError
+from telldraw.protocols import TextEncoder, TextToImage
 from telldraw.text import Vocabulary, characters, coded, normalise, shorten, strange
 
 if TYPE_CHECKING:
@@ -67,6 +67,33 @@ def beside(given: str, device: str = "cpu") -> Reader:
             "take the whole folder of the weights"
         )
     return load(str(folder), device)
+
+
+def check_captions(loaded: "Loaded", captions: Sequence[str], *, cut: bool, device: str) -> bool:
+    """Give weights that draw from captions their reader, and refuse captions that cannot be read.
+
+    Whether the weights draw from captions. Raises TelldrawError when captions are missing, or given to other weights.
+    """
+    system: Any = loaded.system
+    if not isinstance(system, TextToImage):
+        if captions:
+            raise TelldrawError(f"{shorten(captions[0])!r}: {loaded.name} draws without captions; give none")
+        return False
+    if not captions:
+        raise TelldrawError(f'{loaded.name} draws what a caption says: give one, such as "{_example(loaded)}"')
+    attach(loaded, device).check(captions, cut=cut)
+    return True
+
+
+def attach(loaded: "Loaded", device: str = "cpu") -> Reader:
+    """Give weights that draw from captions their reader. Raises WeightsError when it is missing."""
+    system: Any = loaded.system
+    system.reader = beside(str(loaded.folder), device)
+    return system.reader
+
+
+def _example(loaded: "Loaded") -> str:
+    return "a large red cube" if loaded.card.get("data") == "clevr-birds" else "what the picture shows"
 
 
 def tell_unknown(caption: str, vocabulary: Vocabulary, config: Any) -> None:

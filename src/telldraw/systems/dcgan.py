@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from telldraw.batches import PictureFacts, Pictures
+from telldraw.blocks.strided import begin
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import OBJECTIVES
 from telldraw.objectives.penalties import clip_weights, gradient_penalty, zero_centred_penalty
@@ -39,8 +40,6 @@ from telldraw.protocols import Recipe, Update
 
 SMALLEST = 4
 """Side of the smallest map, in pixels."""
-DEVIATION = 0.02
-"""Standard deviation of the weights at the beginning."""
 
 
 @dataclass(frozen=True)
@@ -156,16 +155,6 @@ RECIPES = {
 }
 
 
-def _begun(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), factors of norms from N(1, 0.02), shifts zero."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, 0.0, DEVIATION)
-    elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
-        nn.init.normal_(module.weight, 1.0, DEVIATION)
-    if getattr(module, "bias", None) is not None:
-        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-
-
 class Generator(nn.Module):
     """G: strided convolutions backwards, from a point to a picture."""
 
@@ -179,7 +168,7 @@ class Generator(nn.Module):
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
         layers.append(nn.ConvTranspose2d(widths[-1], config.channels, 4, stride=2, padding=1))
         self.layers = nn.Sequential(*layers, nn.Tanh())
-        self.apply(_begun)
+        self.apply(begin)
 
     def forward(self, z: Tensor) -> Tensor:
         """z [N, noise_dim] -> [N, C, H, W] in [-1, 1]."""
@@ -199,7 +188,7 @@ class Discriminator(nn.Module):
             layers += [*norm, nn.LeakyReLU(0.2, inplace=True)]
         layers.append(nn.Conv2d(widths[-1], 1, SMALLEST))
         self.layers = nn.Sequential(*layers)
-        self.apply(_begun)
+        self.apply(begin)
 
     def forward(self, image: Tensor) -> Tensor:
         """image [N, C, H, W] in [-1, 1] -> logits [N]."""

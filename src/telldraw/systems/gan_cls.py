@@ -43,6 +43,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
+from telldraw.blocks.strided import Stem, begin, halving
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.matching import matching_discriminator
@@ -50,8 +51,6 @@ from telldraw.protocols import Recipe, Update
 
 SMALLEST = 4
 """Side of the smallest map, in pixels."""
-DEVIATION = 0.02
-"""Standard deviation of the weights of convolutions at the beginning."""
 
 
 @dataclass(frozen=True)
@@ -158,47 +157,17 @@ PRESETS = {
     "tiny": _TINY,
     "tiny-style": replace(_TINY, stage="style"),
 }
+_PICTURES = Recipe(batch_size=32, examples=128_000, sheet_every=16_000, decay=0.998)
+_STYLE = Recipe(batch_size=64, examples=64_000, sheet_every=32_000, decay=0.99)
+_LONG = Recipe(batch_size=64, examples=7_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
-    "birds-64": Recipe(batch_size=32, examples=128_000, sheet_every=16_000, decay=0.998),
-    "birds-64-style": Recipe(batch_size=64, examples=64_000, sheet_every=32_000, decay=0.99),
-    "captions-64": Recipe(batch_size=32, examples=128_000, sheet_every=16_000, decay=0.998),
-    "captions-64-style": Recipe(batch_size=64, examples=64_000, sheet_every=32_000, decay=0.99),
-    "paper": Recipe(batch_size=64, examples=7_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU"),
-    "paper-style": Recipe(batch_size=64, examples=1_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU"),
+    "birds-64": _PICTURES,
+    "birds-64-style": _STYLE,
+    "captions-64": _PICTURES,
+    "captions-64-style": _STYLE,
+    "paper": _LONG,
+    "paper-style": replace(_LONG, examples=1_000_000),
 }
-
-
-def _begun(module: nn.Module) -> None:
-    """Convolutions from N(0, 0.02), factors of norms from N(1, 0.02), shifts zero; linear layers as PyTorch's."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, 0.0, DEVIATION)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, DEVIATION)
-        nn.init.zeros_(module.bias)
-
-
-def _activation(slope: float) -> nn.Module:
-    return nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)
-
-
-class Stem(nn.Module):
-    """A bottleneck residual: 1x1 to a quarter of the channels, 3x3, 3x3 back, added to what came in."""
-
-    def __init__(self, channels: int, slope: float) -> None:
-        super().__init__()
-        narrow = channels // 4
-        self.layers = nn.Sequential(
-            *(nn.Conv2d(channels, narrow, 1, bias=False), nn.BatchNorm2d(narrow), _activation(slope)),
-            *(nn.Conv2d(narrow, narrow, 3, padding=1, bias=False), nn.BatchNorm2d(narrow), _activation(slope)),
-            *(nn.Conv2d(narrow, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)),
-        )
-        self.activation = _activation(slope)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """[N, C, H, W] -> the same shape."""
-        return self.activation(features + self.layers(features))
 
 
 class Generator(nn.Module):
@@ -217,24 +186,12 @@ class Generator(nn.Module):
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
         layers.append(nn.ConvTranspose2d(widths[-1], config.channels, 4, stride=2, padding=1))
         self.layers = nn.Sequential(*layers, nn.Tanh())
-        self.apply(_begun)
+        self.apply(begin)
 
     def forward(self, z: Tensor, text: Tensor) -> Tensor:
         """z [N, Z], text [N, D] -> [N, C, H, W] in [-1, 1]."""
         point = torch.cat([z, self.text(text)], 1)[:, :, None, None]
         return self.layers(point.contiguous(memory_format=torch.channels_last))
-
-
-def _reading(channels: int, width: int, config: Config) -> list[nn.Module]:
-    """Strided convolutions from a picture to its smallest map, and a residual there."""
-    widths = [width << n for n in range(config.halvings)]
-    layers: list[nn.Module] = []
-    for inputs, outputs in zip([channels, *widths], widths, strict=False):
-        layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not layers))
-        layers += [*([nn.BatchNorm2d(outputs)] if len(layers) > 1 else []), nn.LeakyReLU(0.2, inplace=True)]
-    if config.stems:
-        layers[-1] = Stem(widths[-1], 0.2)
-    return layers
 
 
 class Discriminator(nn.Module):
@@ -243,7 +200,9 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         width = config.discriminator_width << (config.halvings - 1)
-        self.picture = nn.Sequential(*_reading(config.channels, config.discriminator_width, config))
+        self.picture = nn.Sequential(
+            *halving(config.channels, config.discriminator_width, config.halvings, stem=config.stems)
+        )
         self.text = nn.Sequential(
             nn.Linear(config.text_dim, config.projection_dim),
             nn.BatchNorm1d(config.projection_dim),
@@ -255,7 +214,7 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width, 1, SMALLEST),
         )
-        self.apply(_begun)
+        self.apply(begin)
 
     def forward(self, image: Tensor, text: Tensor) -> Tensor:
         """image [N, C, H, W] in [-1, 1], text [N, D] -> logits [N]."""
@@ -276,9 +235,9 @@ class Style(nn.Sequential):
 
     def __init__(self, config: Config) -> None:
         width = config.style_width << (config.halvings - 1)
-        layers = _reading(config.channels, config.style_width, replace(config, stems=False))
+        layers = halving(config.channels, config.style_width, config.halvings)
         super().__init__(*layers, nn.Flatten(), nn.Linear(width * SMALLEST**2, config.noise_dim))
-        self.apply(_begun)
+        self.apply(begin)
 
 
 class System(nn.Module):
@@ -371,7 +330,7 @@ class System(nn.Module):
         return F.mse_loss(self.style(drawn), z)
 
     def losses(self, batch: Described) -> dict[str, Tensor]:
-        """How far S is from z, moving nothing; and how D and G stand, in the first stage."""
+        """How D and G stand, or how far S is from z; moves nothing."""
         with torch.no_grad():
             if self.config.stage == "style":
                 return {"style": self._style_loss(batch)}
@@ -396,7 +355,7 @@ class System(nn.Module):
                 self.discriminator(image, text)
 
     def _noise(self, count: int) -> Tensor:
-        return torch.randn(count, self.noise_dim, device=self.generator.text[0].weight.device)
+        return torch.randn(count, self.noise_dim, device=next(self.generator.parameters()).device)
 
 
 def build(config: Config, facts: DescribedFacts) -> System:

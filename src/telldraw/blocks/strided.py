@@ -1,0 +1,54 @@
+"""Strided convolutions as in DCGAN (Radford et al. 2016): how they begin, a stack of them, and a residual."""
+
+from torch import Tensor, nn
+
+DEVIATION = 0.02
+"""Standard deviation of the weights at the beginning."""
+
+
+def begin(module: nn.Module) -> None:
+    """Convolutions from N(0, 0.02), factors of norms from N(1, 0.02), their shifts zero; for `nn.Module.apply`.
+
+    Linear layers stay as PyTorch begins them: drawn from N(0, 0.02) those that read a condition make little of it.
+    """
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, DEVIATION)
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm):
+        nn.init.normal_(module.weight, 1.0, DEVIATION)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+class Stem(nn.Module):
+    """A bottleneck residual of the code of Reed et al. 2016: 1x1 to a quarter of the channels, 3x3, 3x3 back, added."""
+
+    def __init__(self, channels: int, slope: float) -> None:
+        """slope: of the LeakyReLUs; 0 for ReLUs."""
+        super().__init__()
+        narrow = channels // 4
+        self.layers = nn.Sequential(
+            *(nn.Conv2d(channels, narrow, 1, bias=False), nn.BatchNorm2d(narrow), nn.LeakyReLU(slope, inplace=True)),
+            *(nn.Conv2d(narrow, narrow, 3, 1, 1, bias=False), nn.BatchNorm2d(narrow)),
+            *(nn.LeakyReLU(slope, inplace=True), nn.Conv2d(narrow, channels, 3, 1, 1, bias=False)),
+            nn.BatchNorm2d(channels),
+        )
+        self.activation = nn.LeakyReLU(slope, inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N, C, H, W] -> the same shape."""
+        return self.activation(features + self.layers(features))
+
+
+def halving(channels: int, width: int, halvings: int, *, stem: bool = False) -> list[nn.Module]:
+    """Layers from a picture to its smallest map: the side halved and the width doubled each time, then a residual."""
+    widths = [width << n for n in range(halvings)]
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip([channels, *widths], widths, strict=False):
+        norm = [nn.BatchNorm2d(outputs)] if layers else []
+        layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not norm))
+        layers += [*norm, nn.LeakyReLU(0.2, inplace=True)]
+    if stem:
+        layers[-1] = Stem(widths[-1], 0.2)
+    return layers
