@@ -45,6 +45,9 @@ class Options:
     classifier: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
     """Who judges generated pictures with a class: a run or weights of the system `classifier`. By default the one at
     hand for this data set."""
+    retriever: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
+    """Who ranks captions by drawings, for R-precision: a text encoder that looks at pictures. By default the one that
+    reads captions for the weights."""
     importance: int = 64
     """Codes drawn for each picture, for the importance-weighted bound of its likelihood; 0: leave that bound out."""
     seed: int = 0

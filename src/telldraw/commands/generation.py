@@ -239,8 +239,8 @@ def _verdicts(job: Job, drawn: Drawn) -> dict[str, Figure]:
     """What the run's own discriminator says of right and wrong pairs; a weights folder holds none."""
     from telldraw.metrics.conditional import KINDS, verdicts
 
-    critic = _critic(job)
-    if critic is None:
+    judging = critic(job)
+    if judging is None:
         return {}
     assert drawn.asked is not None
     image, label = true_pictures(job.collection, job.rows)
@@ -254,7 +254,7 @@ def _verdicts(job: Job, drawn: Drawn) -> dict[str, Figure]:
             pairs = zip(pictures.split(_TOGETHER), told.split(_TOGETHER), strict=True)
             with torch.inference_mode():
                 device = job.options.device
-                logits[kind] = torch.cat([critic.judge(x.to(device), y.to(device)).float().cpu() for x, y in pairs])
+                logits[kind] = torch.cat([judging.judge(x.to(device), y.to(device)).float().cpu() for x, y in pairs])
     found = {}
     for kind, verdict in verdicts(logits).items():
         name = kind.replace(" picture, ", "_").replace(" label", "")
@@ -265,12 +265,12 @@ def _verdicts(job: Job, drawn: Drawn) -> dict[str, Figure]:
     return found
 
 
-def _critic(job: Job) -> Any:
+def critic(job: Job) -> Any:
     """The system with its discriminator, from the training state beside the weights; None where there is none."""
     from telldraw import systems
     from telldraw.training import checkpoint
 
-    if not hasattr(job.loaded.system, "judge"):
+    if not hasattr(job.loaded.system, "judge") or "discriminator" not in job.loaded.system.training_only:
         return None
     given = Path(job.options.weights)
     found = next((place for place in (given, given.parent) if checkpoint.states(place)), None)

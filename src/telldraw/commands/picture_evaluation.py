@@ -210,6 +210,13 @@ def finding(job: Job) -> dict[str, Figure]:
     return {name: Figure(*figure) for name, figure in retrieval.measured(job).items()}
 
 
+def depicting(job: Job) -> dict[str, Figure]:
+    """Whether captions are obeyed, and how varied what is drawn from them is."""
+    from telldraw.commands.depiction_evaluation import depicting
+
+    return depicting(job)
+
+
 MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Classifier": classification,
     "Density": density,
@@ -218,6 +225,7 @@ MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Coding": coding,
     "Tagger": tagging,
     "TextEncoder": finding,
+    "TextToImage": depicting,
 }
 """Capability -> its figures."""
 

@@ -1,0 +1,178 @@
+"""Figures of what draws from captions: is what they say there, is it told apart from what others say, is it varied.
+
+For `telldraw evaluate`; each caption is drawn once, the equations are in `metrics`. Who judges: a classifier of the
+kinds of solid (CLEVR birds) for what is there, and a text encoder with a side for pictures for R-precision.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from telldraw import pixels
+from telldraw.commands import depiction, obedience, reading
+from telldraw.commands.generation import critic
+from telldraw.commands.picture_evaluation import Figure, Job, progress
+from telldraw.commands.picture_sheets import noises
+from telldraw.drawing.sheet import contact_sheet
+from telldraw.errors import DataError
+from telldraw.metrics import conditional, distribution
+from telldraw.text import normalise
+
+if TYPE_CHECKING:
+    from telldraw.weights import Loaded
+
+NONE = "none"
+_TOGETHER, _MISMATCHED = 100, 99
+_VARIED, _EACH = 100, 8  # captions drawn several times, and how often
+
+
+class Asked(NamedTuple):
+    """Captions, the pictures they were written of, and what was drawn for them."""
+
+    captions: list[str]
+    text: Tensor  # [N, D]
+    true: Tensor  # [N, C, H, W] in [-1, 1]
+    drawn: Tensor  # [N, C, H, W] in [-1, 1]
+
+
+def depicting(job: Job) -> dict[str, Figure]:
+    """All figures of a system that is TextToImage, and a sheet of what it drew."""
+    system: Any = job.loaded.system
+    reader = reading.attach(job.loaded, job.options.device)
+    asked = _draw(job)
+    page = depiction.sheet(system, job.collection, job.rows, device=job.options.device)
+    job.sheets["captions"] = contact_sheet(page)
+    figures = _obeyed(job, asked)
+    figures |= _retrieved(job, asked, reader) | _varied(job, asked) | _matched(job)
+    return figures
+
+
+@torch.inference_mode()
+def _draw(job: Job) -> Asked:
+    """One caption of each picture of the split, by `--seed`, drawn once."""
+    system: Any = job.loaded.system
+    rng, device = np.random.default_rng(job.options.seed), job.options.device
+    rows = [row for row in job.rows if job.collection.captions(row)][: job.options.samples]
+    if not rows:
+        raise DataError(f"the pictures of {job.collection.path} have no captions to draw from")
+    captions = [str(rng.choice(job.collection.captions(row))) for row in rows]
+    noise = noises(job.options.seed, len(rows), system.noise_dim, device)
+    parts: list[Tensor] = []
+    texts: list[Tensor] = []
+    with progress("drawn", len(rows)) as tell:
+        for at in range(0, len(rows), _TOGETHER):
+            texts.append(system.reader.read(captions[at : at + _TOGETHER], device))
+            parts.append(depiction.depict(system, noise[at : at + _TOGETHER], texts[-1]))
+            tell(min(at + _TOGETHER, len(rows)))
+    drawn = torch.cat(parts)
+    return Asked(captions, torch.cat(texts), _pictures(job, rows), drawn)
+
+
+def _pictures(job: Job, rows: list[int] | range) -> Tensor:
+    return pixels.to_float(torch.from_numpy(job.collection.images[list(rows)]))
+
+
+def _obeyed(job: Job, asked: Asked) -> dict[str, Figure]:
+    """What a judge finds in the drawings of what their captions say."""
+    judge = _judge(job)
+    if judge is None:
+        return {"obeyed": Figure("not measured", "no judge; name a classifier with --classifier")}
+    train = job.collection.split("train")[: len(asked.drawn)]
+    return obedience.measured(judge, asked.drawn, asked.captions, true=asked.true, train=_pictures(job, train))
+
+
+def _judge(job: Job) -> "Loaded | None":
+    """The classifier that was named, or the one at hand for this kind of pictures."""
+    from telldraw import weights
+    from telldraw.data.clevr_birds import KINDS
+
+    given, device = job.options.classifier, job.options.device
+    if given == NONE:
+        return None
+    if given is not None:
+        return weights.load(weights.find(given), device)
+    wanted = "classifier", job.collection.name, job.collection.resolution, list(KINDS)
+    for folder in weights.at_hand().values():
+        about = weights.card(folder)
+        if tuple(about.get(key) for key in ("system", "data", "resolution", "classes")) == wanted:
+            return weights.load(folder, device)
+    return None
+
+
+@torch.inference_mode()
+def _retrieved(job: Job, asked: Asked, reader: reading.Reader) -> dict[str, Figure]:
+    """R-precision of the drawings and of the true pictures, by a text encoder that also looks at pictures."""
+    given = job.options.retriever
+    judge = reader if given is None else reading.load(given, job.options.device)
+    if judge.system.config.pairs != "pictures":
+        return {"r_precision": Figure("not measured", f"{judge.name} does not look at pictures; name a --retriever")}
+    device = job.options.device
+    text = asked.text if judge is reader else torch.cat([judge.read(part, device) for part in _parts(asked.captions)])
+    said = {caption: number for number, caption in enumerate(dict.fromkeys(map(_plain, asked.captions)))}
+    groups = torch.tensor([said[_plain(caption)] for caption in asked.captions])
+    most = len(groups) - int(groups.unique(return_counts=True)[1].max())
+    if most < _MISMATCHED:
+        return {"r_precision": Figure("not measured", f"at least {_MISMATCHED + 1} different captions are needed")}
+    found = {}
+    for name, images, what in (("r_precision", asked.drawn, "drawings"), ("r_precision_true", asked.true, "pictures")):
+        seen = torch.cat([judge.system.embed_pictures(part.to(device)).float().cpu() for part in images.split(500)])
+        share = distribution.r_precision(seen, text.cpu(), mismatched=_MISMATCHED, groups=groups)
+        about = f"share of {len(seen):,} {what} that find their own caption among it and {_MISMATCHED} others, by "
+        error = (share * (1 - share) / len(seen)) ** 0.5
+        found[name] = Figure(share, about + judge.name + "; chance 0.01", error)
+    return found
+
+
+def _plain(caption: str) -> str:
+    return " ".join(normalise(caption))
+
+
+def _parts(captions: list[str]) -> list[list[str]]:
+    return [captions[at : at + _TOGETHER] for at in range(0, len(captions), _TOGETHER)]
+
+
+@torch.inference_mode()
+def _varied(job: Job, asked: Asked) -> dict[str, Figure]:
+    """How different drawings of one caption are, beside any two true pictures: near 0, the noise means nothing."""
+    system: Any = job.loaded.system
+    text = asked.text[:_VARIED].repeat_interleave(_EACH, 0)
+    noise = noises(job.options.seed + 1, len(text), system.noise_dim, job.options.device)
+    drawn = depiction.depict(system, noise, text).unflatten(0, (-1, _EACH)) / 2
+    true = asked.true / 2
+    return {
+        "caption_spread": Figure(
+            float(drawn.std(1).mean()), f"deviation of a pixel, 0 to 1, among {_EACH} drawings of one caption"
+        ),
+        "spread_true": Figure(float(true.std(0).mean()), f"the same among all true {job.options.split} pictures"),
+    }
+
+
+@torch.inference_mode()
+def _matched(job: Job) -> dict[str, Figure]:
+    """How often D tells a true picture's own text from one that does not describe it (pitfall: plain GANs do not)."""
+    judge, system = critic(job), job.loaded.system
+    if judge is None:
+        return {}
+    from telldraw.data.caption_loader import CaptionLoader
+    from telldraw.data.text_loader import TextLoader
+
+    config: Any = system.config
+    known = system.reader  # type: ignore[union-attr]
+    size = min(_TOGETHER, len(job.rows))
+    captioned = CaptionLoader(
+        job.collection, job.options.split, size, mismatch=config.mismatch, vocabulary=known.vocabulary
+    )
+    loader, device = TextLoader(captioned, known.embed), job.options.device
+    right, wrong = [], []
+    for step in range(len(captioned)):
+        batch = loader.batch(step)
+        image = pixels.to_float(batch.image).to(device)
+        right.append(judge.judge(image, batch.text.to(device)).cpu())
+        wrong.append(judge.judge(image, batch.wrong_text.to(device)).cpu())
+    share = conditional.auc(torch.cat(right), torch.cat(wrong))
+    about = (
+        f"share of pairs in which D puts a true {job.options.split} picture with its text above one with a wrong text"
+    )
+    return {"auc_wrong_text": Figure(share, about + " (AUC)")}
