@@ -45,9 +45,9 @@ def measured(
     """Figures of pictures [N, 3, H, W] in [-1, 1] drawn for N captions.
 
     `true` [N, 3, H, W]: the pictures that the captions were written of, for the same figures as a ceiling, and for the
-    Fréchet distance; `train` [M, 3, H, W]: training pictures, for its floor. Captions of another language are left out and
-    counted. Raises WeightsError when the judge knows other classes than the 48 kinds, TelldrawError when nothing can be
-    judged or pictures are of another size than the judge's.
+    Fréchet distance; `train` [M, 3, H, W]: training pictures, for its floor. Captions of another language are left out
+    and counted. Raises WeightsError when the judge knows other classes than the 48 kinds, TelldrawError when nothing
+    can be judged or pictures are of another size than the judge's.
     """
     check(judge)
     for pictures in (images, true, train):

@@ -52,8 +52,8 @@ class CLEVRBirds:
     """Show every combination of colour and shape in every split, instead of keeping three for val and three for test:
     for a classifier that is to judge pictures of any."""
     kinds: bool = False
-    """Label pictures with the 48 kinds of solid ("small red cube" ...) instead of sizes, colours and shapes each by itself:
-    so labels also say which belong together. The pictures are the same."""
+    """Label pictures with the 48 kinds of solid ("small red cube" ...) instead of sizes, colours and shapes each by
+    itself: so labels also say which belong together. The pictures are the same."""
     seed: int = 0
     """Picture i of a split depends on this, on the split and on i, on nothing else."""
     engine: Literal["fast", "mitsuba"] = "fast"

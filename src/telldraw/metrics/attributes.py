@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 SOLIDS, CAPTIONS, COUNT = "solids", "captions", "count"
-SHIFTS = 200
+SHIFTS = 100
 """Other captions' pictures that each caption is given for chance; of fewer captions all."""
 THERE = 0.5
 """A kind is there when its probability is above this."""
@@ -38,7 +38,7 @@ class Share(NamedTuple):
 
 def likeliest(probability: Tensor, number: Tensor) -> Tensor:
     """The likeliest `number` [N] int64 kinds of each picture: probability [N, K] -> [N, K] bool, ties to the first."""
-    rank = probability.argsort(1, descending=True, stable=True).argsort(1)
+    rank = probability.argsort(dim=1, descending=True, stable=True).argsort(1)
     return rank < number.unsqueeze(1)
 
 

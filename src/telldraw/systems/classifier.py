@@ -8,11 +8,11 @@ trained on real pictures alone, and its own accuracy on the real test pictures s
 
 One class a picture: softmax and cross entropy. Several (`many`): a sigmoid and binary cross entropy each.
 
-Classes that are combinations ("small red cube": size, colour, shape) are read place by place (`factors`). At each place u
-of the last map the head says whether something is there, and its size, colour and shape, each by a softmax:
+Classes that are combinations ("small red cube": size, colour, shape) are read place by place (`factors`). At each
+place u of the last map the head says whether something is there, and its size, colour and shape, each by a softmax:
 
     p(k at u) = sigmoid(o_u) softmax(s_u)[size of k] softmax(c_u)[colour of k] softmax(f_u)[shape of k]
-    p(k)      = 1 - product over u of (1 - p(k at u)), "noisy or" (Maron & Lozano-Perez 1998, Sec. 2)
+    p(k)      = 1 - product over u of (1 - p(k at u)), "noisy or" (Maron & Lozano-Pérez 1997)
 
 so every red solid teaches red whatever its shape, and what belongs together is what is at one place.
 
@@ -76,8 +76,8 @@ class Config:
             )
         if self.factors and (math.prod(self.factors) != self.num_classes or not self.many):
             raise TrainingError(
-                f"--config.factors {' '.join(map(str, self.factors))}: {math.prod(self.factors)} classes are needed, of "
-                f"which a picture may show several, and not {self.num_classes}"
+                f"--config.factors {' '.join(map(str, self.factors))}: {math.prod(self.factors)} classes are needed, "
+                f"of which a picture may show several, and not {self.num_classes}"
             )
 
 
@@ -194,7 +194,7 @@ class System(nn.Module):
         return F.cross_entropy(logits, label.argmax(1))
 
     def _varied(self, image: Tensor) -> Tensor:
-        """[N, C, H, W], pictures shifted, turned, scaled and mirrored by chance; what comes in is a picture's border."""
+        """[N, C, H, W], each picture shifted, turned, scaled and mirrored by chance; what comes in is its border."""
         config, count = self.config, len(image)
         if config.mirror:
             image = torch.where(torch.rand(count, 1, 1, 1, device=image.device) < 0.5, image.flip(3), image)
@@ -221,7 +221,7 @@ def combined(read: Tensor, factors: tuple[int, ...]) -> Tensor:
 
 
 def build(config: Config, facts: PictureFacts) -> System:
-    """A classifier sized for a set of pictures. Raises TrainingError when the set has other classes than it can learn."""
+    """A classifier sized for a set of pictures. Raises TrainingError when the set has no classes that it can learn."""
     if not facts.classes:
         raise TrainingError(f"the pictures of {facts.name} have no labels; a classifier needs a set with classes")
     if config.factors:

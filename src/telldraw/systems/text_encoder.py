@@ -135,7 +135,13 @@ PRESETS = {
     "coco": _COCO,
     # For two cores: the gated variant, narrow
     "small": Config(
-        text_dim=256, conv_dims=(96, 160), rnn_dim=192, sampling="pictures", optimizer="adam", rate=1e-3, decay_every=600
+        text_dim=256,
+        conv_dims=(96, 160),
+        rnn_dim=192,
+        sampling="pictures",
+        optimizer="adam",
+        rate=1e-3,
+        decay_every=600,
     ),
     "word-small": Config(
         variant="word-gru",
