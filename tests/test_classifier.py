@@ -11,7 +11,7 @@ from PIL import Image
 from pictures_like import make_pictures
 from telldraw import systems, weights
 from telldraw.cli import main
-from telldraw.metrics.classification import accuracy, right
+from telldraw.metrics.classification import accuracy, exact, right
 from telldraw.training import checkpoint
 
 
@@ -62,6 +62,11 @@ def test_the_card_says_what_the_pictures_were(run: Path) -> None:
 def test_accuracy_counts_what_it_says() -> None:
     logits, label = torch.tensor([[2.0, 1, 0], [0, 1, 2], [0, 3, 0]]), torch.tensor([[1, 0, 0], [1, 0, 0], [0, 1, 1]])
     assert right(logits, label).tolist() == [1.0, 0.0, 1.0]
+    assert exact(torch.tensor([[2.0, -1, 3], [2, 1, -3], [1, -1, -1]]), torch.tensor([[1, 0, 1]] * 3)).tolist() == [
+        1,
+        0,
+        0,
+    ]
 
     class Brightness:
         def classify(self, images: torch.Tensor) -> torch.Tensor:
@@ -116,3 +121,12 @@ def test_weights_are_not_measured_on_other_pictures(
 def test_a_classifier_does_not_generate(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", str(run), "--out", str(tmp_path / "x.png")]) == 2
     assert "holds classifier, which does not generate pictures" in capsys.readouterr().err
+
+
+def test_of_several_classes_all_count(tmp_path: Path) -> None:
+    data = make_pictures(tmp_path / "many.telldraw", many=True)
+    assert main(command(data, tmp_path / "run", examples=480)) == 0
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(data)]) == 0
+    figures = json.loads((tmp_path / "run" / "evaluation-test" / "evaluation.json").read_text())["figures"]
+    assert "of 16 true pictures all of whose classes" in figures["exact"]["what"]
+    assert figures["exact"]["value"] <= figures["accuracy"]["value"]

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from telldraw.data.clevr.birds import (
 from telldraw.data.clevr.captions import FULL, captions, parse
 from telldraw.data.clevr.geometry import Rays
 from telldraw.data.clevr.stage import COLOURS, SHAPES
-from telldraw.data.clevr_birds import CAPTIONS, CLASSES, CONTENT, SIZES, STYLE, Plan, read_group, render
+from telldraw.data.clevr_birds import CAPTIONS, CLASSES, CONTENT, KINDS, SIZES, STYLE, Plan, read_group, render
 from telldraw.data.collection import Collection
 from telldraw.errors import DataError, TelldrawError
 
@@ -292,6 +293,21 @@ def test_more_training_pictures_leave_the_others_as_they_are(rendered: Path, tmp
     for split, rows in few.splits.items():
         start = more.splits[split].start
         assert np.array_equal(few.images[rows], more.images[start : start + len(rows)])
+
+
+def test_kinds_are_other_labels_of_the_same_pictures(rendered: Path, tmp_path: Path) -> None:
+    out = tmp_path / "kinds.telldraw"
+    assert render(SMALL, out, shard=(1, 2)) is None  # what was rendered for the one serves the other
+    render(replace(SMALL, kinds=True), out)
+    single, kinds = Collection.open(rendered), Collection.open(out)
+    assert kinds.classes == KINDS and len(set(KINDS)) == 48 and single.classes == CLASSES
+    for row in range(len(kinds)):
+        assert kinds.captions(row) == single.captions(row)
+        shown = parse(kinds.captions(row)[FULL]).named
+        assert sorted(kinds.shown(row)) == sorted(f"{n.size} {n.colour} {n.shape}" for n in shown)
+    same = {name for name in files(out) if name not in ("labels.npy", "manifest.json")}
+    assert "images.npy" in same
+    assert all(files(out)[name] == files(rendered)[name] for name in same)
 
 
 def test_a_damaged_group_is_named(tmp_path: Path) -> None:

@@ -121,14 +121,25 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def classification(job: Job) -> dict[str, Figure]:
     """How often a classifier is right on the true pictures."""
-    from telldraw.metrics.classification import accuracy
+    from telldraw.metrics.classification import accuracy, exact, right
 
     system: Any = job.loaded.system
     rows, known = job.rows, job.collection
-    with progress("classified", len(rows)) as tell:
-        share = accuracy(system, known.images, known.labels, rows, device=job.options.device, progress=tell)
-    error = (share * (1 - share) / len(rows)) ** 0.5
-    return {"accuracy": Figure(share, f"share of {len(rows):,} true pictures named rightly", error)}
+    measures = {"accuracy": (right, "named rightly")}
+    if known.many:
+        measures = {
+            "accuracy": (right, "whose likeliest class is one of theirs"),
+            "exact": (exact, "all of whose classes have a probability above 1/2, and no other"),
+        }
+    found: dict[str, Figure] = {}
+    for name, (measure, what) in measures.items():
+        with progress("classified", len(rows)) as tell:
+            share = accuracy(
+                system, known.images, known.labels, rows, measure=measure, device=job.options.device, progress=tell
+            )
+        error = (share * (1 - share) / len(rows)) ** 0.5
+        found[name] = Figure(share, f"share of {len(rows):,} true pictures {what}", error)
+    return found
 
 
 def generation(job: Job) -> dict[str, Figure]:

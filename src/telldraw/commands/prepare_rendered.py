@@ -51,6 +51,9 @@ class CLEVRBirds:
     mixed: bool = False
     """Show every combination of colour and shape in every split, instead of keeping three for val and three for test:
     for a classifier that is to judge pictures of any."""
+    kinds: bool = False
+    """Label pictures with the 48 kinds of solid ("small red cube" ...) instead of sizes, colours and shapes each by
+    itself: so labels also say which belong together. The pictures are the same."""
     seed: int = 0
     """Picture i of a split depends on this, on the split and on i, on nothing else."""
     engine: Literal["fast", "mitsuba"] = "fast"
@@ -81,7 +84,7 @@ class CLEVRBirds:
         from telldraw.data.clevr_birds import LICENCE, Plan, render
 
         out = self.out or Path(f"clevr-birds-{self.resolution}.telldraw")
-        plan = Plan(*counts, self.resolution, self.seed, self.mixed, self.engine, self.samples)
+        plan = Plan(*counts, self.resolution, self.seed, self.mixed, self.engine, self.samples, self.kinds)
         started = time.monotonic()
         with progress_of("rendered") as progress:
             done = render(

@@ -12,6 +12,7 @@ the labels:
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -35,6 +36,8 @@ _FORM = 1  # of the pictures: what changes a pixel changes this
 SIZES = tuple(HALVES)
 CLASSES = (*SIZES, *COLOURS, *SHAPES)
 """What a picture may be asked for, each by itself; which of them belong together is in the table `content`."""
+KINDS = tuple(map(" ".join, product(SIZES, COLOURS, SHAPES)))
+"""The same together, "small gray cube" to "large yellow cylinder": 48. No two solids of a picture are of one kind."""
 CONTENT = ("size 1", "colour 1", "shape 1", "size 2", "colour 2", "shape 2", "behind", "right")
 STYLE = (
     *("floor red", "floor green", "floor blue"),  # reflectance as encoded by sRGB, 0 to 1
@@ -82,6 +85,8 @@ class Plan:
     engine: Literal["fast", "mitsuba"] = "fast"
     samples: int = 128
     """Paths a pixel, of the engine mitsuba."""
+    kinds: bool = False
+    """The labels are KINDS and not CLASSES; the pictures are the same."""
 
     @property
     def count(self) -> int:
@@ -98,8 +103,8 @@ class Plan:
         raise IndexError(row)
 
     def settings(self) -> dict[str, Any]:
-        """All of it, and the form of the pictures."""
-        return {"form": _FORM, **asdict(self)}
+        """All of it that a pixel depends on, and the form of the pictures."""
+        return {"form": _FORM, **{name: value for name, value in asdict(self).items() if name != "kinds"}}
 
     def painter(self) -> Painter:
         """Make the engine. Raises DataError when it is not installed."""
@@ -153,8 +158,11 @@ def render(
 # --- what is stored -----------------------------------------------------------------------------------------------
 
 
-def label(shown: Scene) -> np.ndarray:
-    """Which of CLASSES are there: uint8 [13]."""
+def label(shown: Scene, *, kinds: bool = False) -> np.ndarray:
+    """Which of CLASSES are there, uint8 [13], or which of KINDS, uint8 [48]."""
+    if kinds:
+        there = {" ".join(kind) for kind in shown.content.kinds}
+        return np.array([name in there for name in KINDS], np.uint8)
     there = {name for kind in shown.content.kinds for name in kind}
     return np.array([name in there for name in CLASSES], np.uint8)
 
@@ -189,8 +197,9 @@ def _store(plan: Plan, engine: Painter, writer: Writer, folder: Path) -> dict[st
         "content": Table(CONTENT, np.array([content_row(shown) for shown in scenes], np.int8)),
         "style": Table(STYLE, np.array([style_row(shown) for shown in scenes], np.float32)),
     }
+    labels = np.stack([label(shown, kinds=plan.kinds) for shown in scenes])
     with writer:
-        write_collection(writer, blocks, np.stack([label(s) for s in scenes]), _facts(plan), said, tables=tables)
+        write_collection(writer, blocks, labels, _facts(plan), said, tables=tables)
     return {split: getattr(plan, split) for split in SPLITS}
 
 
@@ -202,7 +211,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "url": "",
         "resolution": plan.resolution,
         "channels": 3,
-        "classes": list(CLASSES),
+        "classes": list(KINDS if plan.kinds else CLASSES),
         "many": True,
         "splits": {split: [start, stop] for split, start, stop in zip(SPLITS, ends, ends[1:], strict=False)},
         "rendering": plan.settings(),
