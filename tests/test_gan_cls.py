@@ -61,9 +61,9 @@ def colours(count: int = 32, seed: int = 0) -> Described:
     return Described(image, text[kind], text[(kind + other) % 4])
 
 
-def trained(variant: str, steps: int, *, seed: int = 0, **settings: Any) -> Any:
-    torch.manual_seed(seed)
-    system = MODULE.System(replace(TINY, variant=variant, generator_rate=1e-3, discriminator_rate=1e-3, **settings))
+def trained(variant: str, steps: int, rate: float = 1e-3) -> Any:
+    torch.manual_seed(0)
+    system = MODULE.System(replace(TINY, variant=variant, generator_rate=rate, discriminator_rate=rate))
     update = Update(system.train().optimizers())
     for step in range(steps):
         batch = colours(seed=step)
@@ -111,15 +111,15 @@ def test_wrong_texts_count_for_cls_alone() -> None:
         assert torch.equal(*weights_after) != counts, variant
 
 
-@pytest.mark.parametrize("variant", ["gan", "cls", "int", "int-cls"])
+@pytest.mark.parametrize("variant", ["cls", "int-cls"])
 def test_it_learns_to_draw_the_colour_it_is_told(variant: str) -> None:
-    system = trained(variant, 150).eval()
+    system = trained(variant, 250, rate=3e-3).eval()
     known = colours(64, seed=999)
     with torch.no_grad():
         drawn = system.depict(torch.randn(64, system.noise_dim), known.text).mean((2, 3))
     palette = torch.stack([known.image[known.text[:, kind] == 1].mean((0, 2, 3)) for kind in range(4)])
     right = (torch.cdist(drawn, palette).argmin(1) == known.text.argmax(1)).float().mean()
-    assert right > 0.8, right
+    assert right > 0.9, right
 
 
 def test_a_matching_aware_discriminator_tells_wrong_texts_from_right_ones() -> None:
@@ -195,29 +195,32 @@ def test_a_run_that_was_stopped_arrives_at_the_same_weights(bars: Path, encoder:
         assert all(torch.equal(value, parts[part][name]) for name, value in whole[part].items())
 
 
+def seen(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("L"))
+
+
 def test_captions_are_drawn_from_the_same_noise(run: Path, tmp_path: Path) -> None:
     captions = ["a dark bar on the left", "a bright bar on the right"]
     for n in ("2", "3"):
         assert main(["generate", str(run), *captions, "--n", n, "--folder", str(tmp_path / n)]) == 0
     two, three = (sorted((tmp_path / n).iterdir()) for n in ("2", "3"))
     assert len(two) == 4 and len(three) == 6
-    pictures = [np.asarray(Image.open(path)) for path in three]
-    assert (np.asarray(Image.open(two[1])) == pictures[1]).all(), "picture 1 of the first caption"
-    assert (np.asarray(Image.open(two[2])) == pictures[3]).all(), "picture 0 of the second"
+    pictures, again = [seen(path) for path in three], [seen(path) for path in two]
+    assert (again[1] == pictures[1]).all(), "picture 1 of the first caption"
+    assert (again[2] == pictures[3]).all(), "picture 0 of the second"
     assert (pictures[0] != pictures[3]).any() and (pictures[0] != pictures[1]).any()
     assert main(["generate", str(run), *captions, "--out", str(tmp_path / "sheet.png")]) == 0
-    assert Image.open(tmp_path / "sheet.png").width > 16 * 4 * 8
+    assert seen(tmp_path / "sheet.png").shape[1] > 16 * 4 * 8
 
 
 def test_walks_between_captions_keep_the_noise(run: Path, tmp_path: Path) -> None:
     ends = ["--from-caption", "a dark bar on the left", "--to-caption", "a bright bar on the right"]
     sheet = tmp_path / "walk.png"
     assert main(["interpolate", str(run), *ends, "--n", "5", "--rows", "2", "--scale", "1", "--out", str(sheet)]) == 0
-    rows = Image.open(sheet)
     first = ["generate", str(run), "a dark bar on the left", "--n", "2", "--folder", str(tmp_path / "first")]
     assert main(first) == 0
-    left = np.asarray(Image.open(tmp_path / "first" / "00000.png"))
-    walked = np.asarray(rows.convert("L"))
+    left, walked = seen(tmp_path / "first" / "00000.png"), seen(sheet)
     found = [
         (x, y)
         for x in range(walked.shape[1] - 15)
@@ -226,7 +229,8 @@ def test_walks_between_captions_keep_the_noise(run: Path, tmp_path: Path) -> Non
     ]
     assert found, "the walk begins with the picture of the first caption"
     assert main(["interpolate", str(run), "--caption", "a dark bar", "--out", str(tmp_path / "walk.gif")]) == 0
-    assert getattr(Image.open(tmp_path / "walk.gif"), "n_frames", 1) > 10
+    with Image.open(tmp_path / "walk.gif") as walk:
+        assert getattr(walk, "n_frames", 1) > 10
 
 
 def test_what_it_draws_is_measured(run: Path, bars: Path) -> None:

@@ -4,7 +4,7 @@ For `telldraw evaluate`; each caption is drawn once, the equations are in `metri
 kinds of solid (CLEVR birds) for what is there, and a text encoder with a side for pictures for R-precision.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -152,14 +152,13 @@ def _varied(job: Job, asked: Asked) -> dict[str, Figure]:
 @torch.inference_mode()
 def _matched(job: Job) -> dict[str, Figure]:
     """How often D tells a true picture's own text from one that does not describe it (pitfall: plain GANs do not)."""
-    judge, system = critic(job), job.loaded.system
+    judge, system = critic(job), cast("Any", job.loaded.system)
     if judge is None:
         return {}
     from telldraw.data.caption_loader import CaptionLoader
     from telldraw.data.text_loader import TextLoader
 
-    config: Any = system.config
-    known = system.reader  # type: ignore[union-attr]
+    config, known = system.config, system.reader
     size = min(_TOGETHER, len(job.rows))
     captioned = CaptionLoader(
         job.collection, job.options.split, size, mismatch=config.mismatch, vocabulary=known.vocabulary

@@ -270,7 +270,8 @@ def critic(job: Job) -> Any:
     from telldraw import systems
     from telldraw.training import checkpoint
 
-    if not hasattr(job.loaded.system, "judge") or "discriminator" not in job.loaded.system.training_only:
+    own: Any = job.loaded.system
+    if not hasattr(own, "judge") or "discriminator" not in own.training_only:
         return None
     given = Path(job.options.weights)
     found = next((place for place in (given, given.parent) if checkpoint.states(place)), None)
@@ -279,7 +280,7 @@ def critic(job: Job) -> Any:
     state = checkpoint.load_latest(found, device=job.options.device, warn=print)
     if state is None:
         raise DataError(f"no training state in {found} can be read, so its discriminator cannot be asked")
-    whole: Any = systems.load(job.loaded.card["system"]).System(job.loaded.system.config)
+    whole: Any = systems.load(job.loaded.card["system"]).System(own.config)
     # the critic of the state beside exactly the weights that draw
-    whole.load_state_dict(state["average"] | job.loaded.system.state_dict())
+    whole.load_state_dict(state["average"] | own.state_dict())
     return whole.to(job.options.device).eval()
