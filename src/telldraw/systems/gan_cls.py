@@ -43,7 +43,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
-from telldraw.blocks.strided import Stem, begin, halving
+from telldraw.blocks.strided import Enlarge, Stem, begin, halving
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.matching import matching_discriminator
@@ -71,6 +71,8 @@ class Config:
     """D, numbers in the vector of a text; taken from the text encoder."""
     text_scale: float = 1.0
     """Root mean square of these numbers; measured on training captions."""
+    text_gain: float = 1.0
+    """Root mean square of the numbers of a text as the networks get them."""
     projection_dim: int = 128
     """Numbers that a text becomes in each network."""
     generator_width: int = 32
@@ -79,6 +81,8 @@ class Config:
     """Channels of D's largest map, doubled with each halving of its side; published 64."""
     style_width: int = 32
     """Channels of S's largest map, doubled with each halving of its side."""
+    enlarge: Literal["transposed", "nearest"] = "transposed"
+    """How G doubles the side: by transposed convolutions, as published, or by enlarging and convolving."""
     stems: bool = False
     """Residual blocks after the smallest maps, as published."""
     captions: int = 1
@@ -130,7 +134,8 @@ class Config:
         return self.variant.startswith("int")
 
 
-_BIRDS = Config(mismatch="content")
+_SMALL = Config(text_gain=0.1, discriminator_width=16, enlarge="nearest", generator_rate=4e-4, discriminator_rate=4e-4)
+_BIRDS = replace(_SMALL, mismatch="content")
 _PAPER = Config(
     generator_width=128,
     discriminator_width=64,
@@ -149,15 +154,15 @@ PRESETS = {
     "birds-64": _BIRDS,
     "birds-64-style": replace(_BIRDS, stage="style"),
     # any set with captions, for example CoDraw's scenes
-    "captions-64": Config(),
-    "captions-64-style": Config(stage="style"),
+    "captions-64": _SMALL,
+    "captions-64-style": replace(_SMALL, stage="style"),
     # The published sizes, for sets whose pictures have a class each; a GPU, batches of 64.
     "paper": _PAPER,
     "paper-style": replace(_PAPER, stage="style"),
     "tiny": _TINY,
     "tiny-style": replace(_TINY, stage="style"),
 }
-_PICTURES = Recipe(batch_size=32, examples=128_000, sheet_every=16_000, decay=0.998)
+_PICTURES = Recipe(batch_size=16, examples=128_000, sheet_every=16_000, decay=0.998)
 _STYLE = Recipe(batch_size=64, examples=64_000, sheet_every=32_000, decay=0.99)
 _LONG = Recipe(batch_size=64, examples=7_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
@@ -182,9 +187,8 @@ class Generator(nn.Module):
         for level, (own, following) in enumerate(zip(widths, widths[1:], strict=False)):
             layers.append(nn.BatchNorm2d(own))
             layers.append(Stem(own, 0.0) if config.stems and level < 2 else nn.ReLU(inplace=True))
-            layers.append(nn.ConvTranspose2d(own, following, 4, stride=2, padding=1, bias=False))
-        layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
-        layers.append(nn.ConvTranspose2d(widths[-1], config.channels, 4, stride=2, padding=1))
+            layers.append(_doubling(config, own, following))
+        layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True), _doubling(config, widths[-1], config.channels)]
         self.layers = nn.Sequential(*layers, nn.Tanh())
         self.apply(begin)
 
@@ -192,6 +196,13 @@ class Generator(nn.Module):
         """z [N, Z], text [N, D] -> [N, C, H, W] in [-1, 1]."""
         point = torch.cat([z, self.text(text)], 1)[:, :, None, None]
         return self.layers(point.contiguous(memory_format=torch.channels_last))
+
+
+def _doubling(config: Config, inputs: int, outputs: int) -> nn.Module:
+    bias = outputs == config.channels
+    if config.enlarge == "nearest":
+        return Enlarge(inputs, outputs, bias=bias)
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
 
 
 class Discriminator(nn.Module):
@@ -269,7 +280,7 @@ class System(nn.Module):
 
     def depict(self, noise: Tensor, text: Tensor) -> Tensor:
         """noise [N, Z] ~ N(0, 1), text [N, D] -> [N, C, H, W] in [-1, 1]."""
-        return self.generator(noise, text / self.config.text_scale).float()
+        return self.generator(noise, self._scaled(text)).float()
 
     def style(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in [-1, 1] -> z [N, Z], with which G would draw in their style."""
@@ -296,12 +307,12 @@ class System(nn.Module):
             update("style", loss)
             update.record(style=loss)
             return
-        judge, text = self.discriminator, batch.text / config.text_scale
+        judge, text = self.discriminator, self._scaled(batch.text)
         told = self._told(text)
         fake = self.generator(self._noise(len(told)), told)
         features = judge.features(batch.image)
         right = judge.match(features, text)
-        wrong = judge.match(features, batch.wrong_text / config.text_scale) if config.wrong else None
+        wrong = judge.match(features, self._scaled(batch.wrong_text)) if config.wrong else None
         drawn = judge(fake[: len(text)].detach(), text)
         loss = matching_discriminator(right, drawn, wrong, config.wrong_weight)
         update("discriminator", loss)
@@ -311,6 +322,9 @@ class System(nn.Module):
             losses["between"] = config.int_weight * non_saturating_generator(believed[len(text) :])
         update("generator", torch.stack(list(losses.values())).sum())
         update.record(discriminator=loss, **losses)
+
+    def _scaled(self, text: Tensor) -> Tensor:
+        return text * (self.config.text_gain / self.config.text_scale)
 
     def _told(self, text: Tensor) -> Tensor:
         """What G draws from [M, D]: the texts of the batch and, of INT, texts between its two halves."""
@@ -334,14 +348,14 @@ class System(nn.Module):
         with torch.no_grad():
             if self.config.stage == "style":
                 return {"style": self._style_loss(batch)}
-            text = batch.text / self.config.text_scale
+            text = self._scaled(batch.text)
             drawn = self.discriminator(self.generator(self._noise(len(text)), text), text)
             right = self.discriminator(batch.image, text)
             return {"discriminator": matching_discriminator(right, drawn), "generator": non_saturating_generator(drawn)}
 
     def judge(self, images: Tensor, text: Tensor) -> Tensor:
         """D's logits [N] of pictures [N, C, H, W] and texts [N, D]; only beside a training state."""
-        return self.discriminator(images, text / self.config.text_scale)
+        return self.discriminator(images, self._scaled(text))
 
     def measure(self, batch: Described) -> None:
         """Draw, judge or read in training mode, so that the running statistics become those of the present weights."""
@@ -349,7 +363,7 @@ class System(nn.Module):
             if self.config.stage == "style":
                 self._style_loss(batch)
                 return
-            text = batch.text / self.config.text_scale
+            text = self._scaled(batch.text)
             fake = self.generator(self._noise(len(text)), text)
             for image in (batch.image, fake):
                 self.discriminator(image, text)
