@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telldraw.commands import prepare as command
+from telldraw.data.caption_loader import CaptionLoader
 from telldraw.data.clevr.birds import (
     EVERY,
     HELD_OUT,
@@ -268,6 +269,20 @@ def test_a_set_holds_its_scenes(rendered: Path) -> None:
             assert places[: len(seen)] == pytest.approx(np.array(seen), rel=1e-5)
             if number == 0:
                 assert np.array_equal(birds.images[row], painter.draw(shown))
+
+
+def test_a_mismatch_by_content_is_true_of_neither_picture(rendered: Path) -> None:
+    """Every caption of the one is false of the other, whatever of size and place it leaves out."""
+    birds = Collection.open(rendered)
+    loader = CaptionLoader(birds, "train", 7, mismatch="content", seed=3)
+    for step in range(20):
+        batch = loader.batch(step)
+        for one, two in zip(batch.row.tolist(), batch.wrong_row.tolist(), strict=True):
+            for said_of_one, shown in ((one, two), (two, one)):
+                for caption in birds.captions(said_of_one):
+                    named = {(each.colour, each.shape) for each in parse(caption).named}
+                    there = {kind.pair for kind in scene(0, "train", shown).content.kinds}
+                    assert not named <= there, f"{caption!r} is true of another picture"
 
 
 def test_shards_join_and_a_stopped_run_goes_on(rendered: Path, tmp_path: Path) -> None:
