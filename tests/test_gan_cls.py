@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from captions_like import make_captioned
 from pictures_like import make_pictures
 from telldraw import systems, weights
 from telldraw.batches import Described
+from telldraw.blocks.strided import Enlarge
 from telldraw.cli import main
 from telldraw.data.caption_loader import CaptionLoader
 from telldraw.data.collection import Collection
@@ -144,6 +145,23 @@ def test_the_style_encoder_finds_the_noise_and_leaves_g_as_it_is() -> None:
     torch.manual_seed(1)
     assert system.eval().losses(colours(64))["style"] < 0.97 * first
     assert all(torch.equal(value, before[name]) for name, value in system.generator.state_dict().items())
+
+
+def test_the_published_networks_have_their_sizes() -> None:
+    """Of the released code: a stem after each of G's two smallest maps and D's smallest, 128 and 64 channels."""
+    system = MODULE.System(MODULE.PRESETS["paper"])
+    count = {
+        part: sum(each.numel() for each in getattr(system, part).parameters())
+        for part in ("generator", "discriminator")
+    }
+    assert count == {"generator": 18_905_475, "discriminator": 4_030_145}
+
+
+def test_enlarging_is_nearest_and_a_convolution() -> None:
+    torch.manual_seed(0)
+    layer, x = Enlarge(3, 5, bias=True), torch.randn(2, 3, 8, 8)
+    plain = nn.functional.conv2d(nn.functional.interpolate(x, scale_factor=2.0), layer.weight, layer.bias, padding=1)
+    torch.testing.assert_close(layer(x), plain, rtol=1e-4, atol=1e-5)
 
 
 # --- from captions to pictures --------------------------------------------------------------------------------------
