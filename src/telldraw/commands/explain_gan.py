@@ -6,12 +6,13 @@ batches of logits, integrate numerically: no formula of a loss is written again 
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
+from telldraw.commands.plotting import BLUE, FAINT, INK, ORANGE, look
 from telldraw.drawing.files import written
 from telldraw.objectives.adversarial import (
     OBJECTIVES,
@@ -36,7 +37,6 @@ SEEN = 0.01
 FOOLED_NOT = 1e-4
 """D(G(z)) of a discriminator that sees through the generator."""
 
-BLUE, ORANGE, INK, FAINT = "#2f6db3", "#e07b28", "#25252b", "#8a8a94"
 COLOURS = {
     "minimax": "#c43d4b",
     "non-saturating": "#2f8f6b",
@@ -107,18 +107,10 @@ def slopes(name: str, logits: Tensor) -> Tensor:
 
 def explain(out: Path) -> list[str]:
     """Draw the picture to `out`; what it shows, in words and figures."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     data, drawn = mixture((-1.6, 0.6), (1.4, 0.75)), mixture((0.5, 1.1))
-    look: dict[Any, Any] = {
-        "font.size": 10.5,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": FAINT,
-    }
-    look |= {"xtick.color": FAINT, "ytick.color": FAINT, "text.color": INK, "axes.labelcolor": INK, "svg.hashsalt": "0"}
-    with rc_context(look):
+    with look():
         figure = Figure(figsize=(15, 4.7), dpi=100, layout="constrained")
         figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr]
         one, two, three = figure.subplots(1, 3)

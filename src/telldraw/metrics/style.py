@@ -36,7 +36,8 @@ class Same(NamedTuple):
     @property
     def deviation(self) -> float:
         """Standard deviation over folds; nan where only one counts."""
-        return float(self.auc[~self.auc.isnan()].std())
+        known = self.auc[~self.auc.isnan()]
+        return float(known.std()) if len(known) > 1 else math.nan
 
 
 def clusters(values: Tensor, count: int = CLUSTERS, *, seed: int = 0, starts: int = 4) -> Tensor:
@@ -146,7 +147,7 @@ def frame(images: Tensor, share: float = 0.02) -> Tensor:
 
 
 def correlation(found: Tensor, true: Tensor) -> Tensor:
-    """Pearson's correlation of each column of [N, D] with the same one of another [N, D], [D]; 0 where one is constant."""
+    """Pearson's correlation of each column of one [N, D] with that of the other, [D]; 0 where either is constant."""
     found, true = (each.double() - each.double().mean(0) for each in (found, true))
     lengths = found.norm(dim=0) * true.norm(dim=0)
     return torch.where(lengths > 0, (found * true).sum(0) / lengths.clamp(min=1e-300), torch.zeros_like(lengths))
