@@ -30,6 +30,7 @@ COMMANDS = {
     "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),
     "interpolate": Command("telldraw.commands.interpolate", "walk between latents, or between labels", "draw"),
     "arithmetic": Command("telldraw.commands.arithmetic", "add and subtract latents, and measure it", "draw"),
+    "transfer": Command("telldraw.commands.transfer", "draw captions in the style of pictures", "draw"),
     "edit": Command("telldraw.commands.edit", "change a picture by the numbers of its code", "draw"),
     "reconstruct": Command("telldraw.commands.reconstruct", "encode pictures and decode them again", "draw"),
     "tag": Command("telldraw.commands.tag", "find words for a picture", "draw"),

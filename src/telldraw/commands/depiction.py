@@ -55,17 +55,23 @@ def sheet(
 
 
 @torch.inference_mode()
+def in_styles(system: Any, images: Tensor, captions: Sequence[str], *, device: torch.device | str = "cpu") -> Tensor:
+    """Captions t' drawn in the styles of pictures x, G(S(x), t'): x [N, C, H, W] -> [N, captions, C, H, W]."""
+    z, text = system.style(images.to(device)), system.reader.read(captions, device)
+    drawn = depict(system, z.repeat_interleave(len(text), 0), text.repeat(len(z), 1))
+    return drawn.unflatten(0, (len(z), len(text)))
+
+
 def restyled(
     system: Any, collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
 ) -> list[Strip]:
     """Pictures whose style is read, and the captions of others drawn in it."""
     own = [row for row in rows if collection.captions(row)][: 2 * _EACH]
-    styles, said = own[:_EACH], [collection.captions(row)[0] for row in own[_EACH:]]
-    images = pixels.to_float(torch.from_numpy(collection.images[styles])).to(device)
-    z, text = system.style(images), system.reader.read(said, device)
+    half = len(own) // 2
+    styles, said = own[: max(1, half)], [collection.captions(row)[0] for row in own[half:]]
+    images = pixels.to_float(torch.from_numpy(collection.images[styles]))
     strips = []
-    for number, row in enumerate(styles):
-        drawn = depict(system, z[number : number + 1].expand(len(text), -1), text)
+    for row, drawn in zip(styles, in_styles(system, images, said, device=device), strict=True):
         frames = [Frame(retrieval.picture(collection, row), "style", "")]
         for image, caption in zip(drawn, said, strict=True):
             picture = pixels.to_image(image).convert("RGB")

@@ -228,6 +228,13 @@ def depicting(job: Job) -> dict[str, Figure]:
     return depicting(job)
 
 
+def styling(job: Job) -> dict[str, Figure]:
+    """Whether a style encoder knows backgrounds and poses, and whether drawings keep them."""
+    from telldraw.commands.style_evaluation import measured
+
+    return measured(job)
+
+
 MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Classifier": classification,
     "Density": density,
@@ -237,6 +244,7 @@ MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Tagger": tagging,
     "TextEncoder": finding,
     "TextToImage": depicting,
+    "StyleEncoder": styling,
 }
 """Capability -> its figures."""
 

@@ -9,7 +9,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, INK, FAINT = "#2f6db3", "#e07b28", "#2f8f6b", "#25252b", "#8a8a94"
+BLUE, ORANGE, GREEN, RED = "#2f6db3", "#e07b28", "#2f8f6b", "#c43d4b"
+INK, FAINT = "#25252b", "#8a8a94"
 
 
 def look() -> AbstractContextManager[None]:

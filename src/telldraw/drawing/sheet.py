@@ -115,6 +115,24 @@ def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
     return paper
 
 
+def columned(heads: Sequence[str], rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Pictures of one size in rows and columns on white, each column under its head, wrapped."""
+    font = _font()
+    width, height = rows[0][0].size
+    texts = [wrap(head, font, width) for head in heads]
+    top = _GAP + _LEADING * max(map(len, texts)) + 6
+    paper = Image.new("RGB", (_GAP + len(heads) * (width + _GAP), top + len(rows) * (height + _GAP)), _PAPER)
+    pen = ImageDraw.Draw(paper)
+    for column, lines in enumerate(texts):
+        left = _GAP + column * (width + _GAP)
+        _write(pen, (left, top - 6 - _LEADING * len(lines)), "", lines, font)
+        for row, images in enumerate(rows):
+            place = left, top + row * (height + _GAP)
+            paper.paste(images[column], place)
+            pen.rectangle((place[0] - 1, place[1] - 1, left + width, place[1] + height), outline=(214, 214, 220))
+    return paper
+
+
 def captioned(frames: Sequence[Frame]) -> list[Image.Image]:
     """The frames of an animation, all of one size, each over its number of the whole and its text."""
     font = _font()

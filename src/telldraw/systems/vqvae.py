@@ -312,6 +312,7 @@ class System(nn.Module):
     """The autoencoder and its prior, and how each is trained."""
 
     training_only = ()
+    next_stage = "prior"
     likelihood_is = "a lower bound, of 8-bit pixels: one term of the sum over codes"
 
     def __init__(self, config: Config) -> None:
