@@ -147,7 +147,7 @@ def measured(job: Job) -> dict[str, Figure]:
             job.sheets["style-roc"] = roc_sheet({"": found})
         figures |= inversion(system, text, seed=seed, device=device)
         tell(2 * len(rows))
-        figures |= obedience(system, collection, rows, z, text, seed=seed, device=device)
+        figures |= transfers(system, collection, rows, z, text, seed=seed, device=device)
         tell(3 * len(rows))
     some = [rows[n] for n in np.linspace(0, len(rows) - 1, min(16, len(rows))).round().astype(int)]
     job.sheets["transfer"] = contact_sheet(depiction.restyled(system, collection, some, device=device))
@@ -207,7 +207,7 @@ def inversion(system: Any, text: Tensor, *, seed: int = 0, device: torch.device 
     }
 
 
-def obedience(
+def transfers(
     system: Any,
     collection: "Collection",
     rows: Sequence[int],
