@@ -120,6 +120,17 @@ def of_pictures(
     return torch.cat([styles(system, image, device) for image in images])
 
 
+def compared(
+    system: Any, collection: "Collection", rows: Sequence[int], *, seed: int = 0, device: torch.device | str = "cpu"
+) -> dict[str, Tensor]:
+    """Vectors of the pictures of `rows`, by whose they are: S(x) [N, Z], their first captions' [N, D], random [N, Z]."""
+    z = of_pictures(system, collection, rows, device=device)
+    said = [collection.captions(row)[0] for row in rows]
+    parts = [system.reader.read(said[at : at + _TOGETHER], device).cpu() for at in range(0, len(said), _TOGETHER)]
+    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed))
+    return {"style encoder": z, "captions": torch.cat(parts), "random": noise}
+
+
 def measured(job: Job) -> dict[str, Figure]:
     """All figures of a style encoder, the ROC and a sheet of transfers."""
     system: Any = job.loaded.system
@@ -130,16 +141,11 @@ def measured(job: Job) -> dict[str, Figure]:
             f"{len(rows)} pictures with captions are too few: {2 * FOLDS} at least; raise --limit, or another --split"
         )
         return {"style_auc": Figure("not measured", about)}
-    reader = reading.attach(job.loaded, device)
+    reading.attach(job.loaded, device)
     with progress("of style", 3 * len(rows)) as tell:
-        z = of_pictures(system, collection, rows, device=device)
+        vectors = compared(system, collection, rows, seed=seed, device=device)
+        z, text = vectors["style encoder"], vectors["captions"]
         tell(len(rows))
-        text = torch.cat([
-            reader.read([collection.captions(row)[0] for row in rows[at : at + _TOGETHER]], device).cpu()
-            for at in range(0, len(rows), _TOGETHER)
-        ])  # fmt: skip
-        rng = torch.Generator().manual_seed(seed)
-        vectors = {"style encoder": z, "captions": text, "random": torch.randn(z.shape, generator=rng)}
         found = scores(vectors, labels(collection, rows), seed=seed)
         figures = _areas(found)
         job.tables[f"area under the ROC of pairs in one style; mean and deviation over {FOLDS} folds"] = table(found)
