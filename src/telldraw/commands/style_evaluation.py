@@ -42,39 +42,32 @@ class Label(NamedTuple):
 
 def labels(collection: "Collection", rows: Sequence[int]) -> dict[str, Label]:
     """What is known of the style of the pictures of `rows`: the background of any, more where a table says so."""
-    every = torch.arange(len(rows))
+    whole, places = torch.ones(len(rows), dtype=torch.bool), torch.arange(len(rows))
     seen = frame(torch.from_numpy(collection.images[list(rows)])) / 255
-    found = {"background": Label(seen, every, "mean colour of the picture's outermost pixels")}
-    table = collection.tables.get("style")
+    found = {"background": Label(seen, places, "mean colour of the picture's outermost pixels")}
+    table, content = collection.tables.get("style"), collection.tables.get("content")
     if table is None:
         return found
     known = {name: torch.from_numpy(table.of(name)[list(rows), 0]).double() for name in table.columns}
-    content = collection.tables.get("content")
-    one = known["across 2"].isnan() if "across 2" in known else torch.ones(len(rows), dtype=torch.bool)
-    cube = torch.zeros(len(rows), dtype=torch.bool)
+    one = known["across 2"].isnan() if "across 2" in known else whole
+    cube = ~whole
     if content is not None and "shape 1" in content.columns:
         cube = one & torch.from_numpy(content.of("shape 1")[list(rows), 0] == 0)
-    quarter = torch.deg2rad(4 * known.get("camera azimuth", torch.zeros(len(rows))))  # a cube looks the same after 90
-    for name, columns, which, what in (
-        (
-            "floor",
-            ("floor red", "floor green", "floor blue"),
-            one | ~one,
-            "true colour of the floor, without the light",
-        ),
+    for name, columns, own, what in (
+        ("floor", ("floor red", "floor green", "floor blue"), whole, "the floor's true colour, before any light"),
         ("pose", ("across 1", "down 1"), one, "place of the solid, where there is only one"),
-        ("camera", ("camera height", "camera distance"), one | ~one, "height and distance of the camera"),
+        ("camera", ("camera height", "camera distance"), whole, "height and distance of the camera"),
         ("turn", ("camera azimuth",), cube, "how a cube is turned (the camera's azimuth mod 90), where it is alone"),
-        ("light", ("lamp right", "lamp behind", "lamp up"), one | ~one, "where the light comes from"),
+        ("light", ("lamp right", "lamp behind", "lamp up"), whole, "where the light comes from"),
     ):
-        if not set(columns) <= set(known) or not which.any():
+        if not set(columns) <= set(known) or not own.any():
             continue
         values = torch.stack([known[column] for column in columns], 1)
         if name == "camera":  # degrees, and units of the stage
-            values = values / values.std(0, keepdim=True)
-        if name == "turn":
-            values = torch.stack([quarter.cos(), quarter.sin()], 1)
-        found[name] = Label(values[which], every[which], what)
+            values = values / values.std(0).clamp(min=1e-9)
+        if name == "turn":  # the same after a quarter turn
+            values = torch.cat([torch.deg2rad(4 * values).cos(), torch.deg2rad(4 * values).sin()], 1)
+        found[name] = Label(values[own], places[own], what)
     return found
 
 
@@ -94,12 +87,12 @@ def scores(vectors: Mapping[str, Tensor], known: Mapping[str, Label], *, seed: i
         count = min(CLUSTERS, len(label.own) // OF_EACH)
         if count < 2:
             continue
-        cluster = clusters(label.values, count, seed=seed)
         each = {who: vector[label.own] for who, vector in vectors.items()}
         each["the label itself"] = label.values - label.values.mean(0)
         try:
+            cluster = clusters(label.values, count, seed=seed)
             by = {who: same_style(vector, cluster, seed=seed) for who, vector in each.items()}
-        except ValueError:  # no pairs
+        except ValueError:  # not known of all, or no pairs
             continue
         found[name] = Score(label, len(cluster.unique()), by)
     return found
@@ -123,7 +116,7 @@ def of_pictures(
 def compared(
     system: Any, collection: "Collection", rows: Sequence[int], *, seed: int = 0, device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
-    """Vectors of the pictures of `rows`, by whose they are: S(x) [N, Z], their first captions' [N, D], random [N, Z]."""
+    """Vectors of the pictures of `rows`: S(x) [N, Z], those of their first captions [N, D], and random ones [N, Z]."""
     z = of_pictures(system, collection, rows, device=device)
     said = [collection.captions(row)[0] for row in rows]
     parts = [system.reader.read(said[at : at + _TOGETHER], device).cpu() for at in range(0, len(said), _TOGETHER)]
