@@ -268,11 +268,13 @@ def test_who_knows_the_style_scores_above_who_does_not(known: Collection) -> Non
     vectors = {
         "style encoder": style_evaluation.of_pictures(Knowing(), known, rows),
         "captions": torch.from_numpy(known.labels[rows]).float(),
+        "untrained": torch.zeros(len(rows), 3),
         "random": torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(0)),
     }
     vectors["style encoder"] -= vectors["style encoder"].mean(0)
     found = style_evaluation.scores(vectors, style_evaluation.labels(known, rows))
     assert found["background"].by["style encoder"].mean > 0.9 and found["floor"].by["the label itself"].mean > 0.9
+    assert found["background"].by["untrained"].mean == 0.5, "all cosines are equal"
     assert found["background"].by["random"].mean < 0.7 and found["pose"].by["style encoder"].mean < 0.75
     heads, *rest = style_evaluation.table(found)
     assert all(len(row) == len(heads) for row in rest) and [row[0] for row in rest] == ["background", "floor", "pose"]
@@ -314,12 +316,15 @@ def test_the_report_has_it_all(run: Path, first: Path, squares: Path, known: Col
     folder = run / "evaluation-test"
     report = json.loads((folder / "evaluation.json").read_text())
     figures = report["figures"]
-    for label in ("background", "floor", "pose"):
-        for ending in ("", "_captions", "_random"):
+    for label in ("background", "pose"):
+        for ending in ("", "_captions", "_untrained", "_random"):
             assert 0 <= figures[f"style_auc_{label}{ending}"]["value"] <= 1
+    assert 0 <= figures["style_auc_floor"]["value"] <= 1 and "style_auc_floor_random" not in figures
     assert "32 pictures" in figures["style_auc_pose"]["what"] and figures["style_inversion"]["value"] > 0
     (heading,) = (name for name in report["tables"] if "area under the ROC" in name)
-    assert report["tables"][heading][0][:5] == ["label", "style encoder", "captions", "random", "the label itself"]
+    who = ["style encoder", "captions", "untrained", "random", "the label itself"]
+    assert report["tables"][heading][0][:6] == ["label", *who]
+    assert {row[0] for row in report["tables"][heading][1:]} == {"background", "floor", "pose"}
     for name in ("style-roc", "transfer"):
         with Image.open(folder / f"{name}.png") as sheet:
             assert sheet.width > 400

@@ -5,10 +5,9 @@ The curves of several style encoders beside each other, as in Fig. 5 of Reed et 
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from telldraw import weights
-from telldraw.commands import reading, style_evaluation
+from telldraw.commands import style_evaluation
 from telldraw.commands.picture_evaluation import check_fits
 from telldraw.data.collection import Collection
 
@@ -28,12 +27,12 @@ def main() -> None:
         name, _, run = given.partition("=")
         loaded = weights.load(weights.find(run))
         check_fits(loaded.card, collection)
-        system: Any = loaded.system
-        reading.attach(loaded)
-        vectors = style_evaluation.compared(system, collection, rows)
+        vectors = style_evaluation.compared(loaded, collection, rows)
         found[name] = style_evaluation.scores(vectors, known)
         print(
-            name, *(f"{label} {score.by['style encoder'].mean:.3f}" for label, score in found[name].items()), sep="  "
+            name,
+            *(f"{label} {score.by[style_evaluation.S].mean:.3f}" for label, score in found[name].items()),
+            sep="  ",
         )
     style_evaluation.roc_sheet(found).save(options.out, optimize=True)
     print(options.out)

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from telldraw import pixels
 from telldraw.commands import retrieval
 from telldraw.commands.picture_sheets import noises
-from telldraw.drawing.sheet import Frame, Strip, enlarge
+from telldraw.drawing.sheet import Frame, Strip, columned, enlarge
 
 if TYPE_CHECKING:
     from telldraw.data.collection import Collection
 
 _CAPTIONS, _EACH, _WIDTH = 10, 8, 96
+_LARGE, _WIDEST = 128, 4000  # pixels of a picture and of a sheet, about
 _TOGETHER = 64
 
 
@@ -60,6 +62,19 @@ def in_styles(system: Any, images: Tensor, captions: Sequence[str], *, device: t
     z, text = system.style(images.to(device)), system.reader.read(captions, device)
     drawn = depict(system, z.repeat_interleave(len(text), 0), text.repeat(len(z), 1))
     return drawn.unflatten(0, (len(z), len(text)))
+
+
+def style_sheet(
+    images: Tensor, captions: Sequence[str], drawn: Tensor, *, aspect: float = 1.0, scale: int | None = None
+) -> Image.Image:
+    """Pictures [N, C, H, W] in a column, beside each what captions say in its style [N, captions, C, H, W]."""
+    most = max(1, int(_WIDEST / (1 + len(captions)) / (images.shape[-1] * aspect)))
+    scale = scale or min(most, max(1, round(_LARGE / images.shape[-1])))
+    rows = [
+        [enlarge(pixels.to_image(image).convert("RGB"), scale, aspect) for image in (own, *of_own)]
+        for own, of_own in zip(images, drawn, strict=True)
+    ]
+    return columned(["in the style of", *captions], rows)
 
 
 def restyled(

@@ -16,19 +16,22 @@ from telldraw import pixels
 from telldraw.commands import depiction, reading
 from telldraw.commands.picture_evaluation import Figure, Job, progress
 from telldraw.commands.picture_sheets import noises
-from telldraw.drawing.sheet import contact_sheet
 from telldraw.metrics.style import CLUSTERS, FOLDS, RATES, Same, clusters, correlation, frame, same_style
+from telldraw.systems import load as load_system
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL import Image
 
     from telldraw.data.collection import Collection
+    from telldraw.weights import Loaded
 
 OF_EACH = 5
 """Pictures of a cluster, at least, on average: with fewer pictures there are fewer than the paper's 100 clusters."""
 SHOWN = ("background", "pose")
 """The labels of the paper's figure."""
+S = "style encoder"
+"""Whose vectors are measured."""
 _TOGETHER = 64
 
 
@@ -77,7 +80,7 @@ class Score(NamedTuple):
     label: Label
     clusters: int
     by: dict[str, Same]
-    """Whose vectors: "style encoder", "captions", "random" and "the label itself", less its mean."""
+    """Whose vectors: those given, and "the label itself", less its mean."""
 
 
 def scores(vectors: Mapping[str, Tensor], known: Mapping[str, Label], *, seed: int = 0) -> dict[str, Score]:
@@ -114,14 +117,28 @@ def of_pictures(
 
 
 def compared(
-    system: Any, collection: "Collection", rows: Sequence[int], *, seed: int = 0, device: torch.device | str = "cpu"
+    loaded: "Loaded", collection: "Collection", rows: Sequence[int], *, seed: int = 0, device: str = "cpu"
 ) -> dict[str, Tensor]:
-    """Vectors of the pictures of `rows`: S(x) [N, Z], those of their first captions [N, D], and random ones [N, Z]."""
-    z = of_pictures(system, collection, rows, device=device)
+    """Vectors [N, ...] of the pictures of `rows`, by whose they are: S's, and those of who should not know."""
+    system: Any = loaded.system
+    reader = reading.attach(loaded, device)
     said = [collection.captions(row)[0] for row in rows]
-    parts = [system.reader.read(said[at : at + _TOGETHER], device).cpu() for at in range(0, len(said), _TOGETHER)]
-    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed))
-    return {"style encoder": z, "captions": torch.cat(parts), "random": noise}
+    parts = [reader.read(said[at : at + _TOGETHER], device).cpu() for at in range(0, len(said), _TOGETHER)]
+    z = of_pictures(system, collection, rows, device=device)
+    return {
+        S: z,
+        "captions": torch.cat(parts),
+        "untrained": of_pictures(_untrained(loaded, seed).to(device), collection, rows, device=device),
+        "random": torch.randn(z.shape, generator=torch.Generator().manual_seed(seed)),
+    }
+
+
+def _untrained(loaded: "Loaded", seed: int) -> Any:
+    """The same system with random weights; its batch norm takes the statistics of the pictures at hand."""
+    config: Any = loaded.system.config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return load_system(loaded.card["system"]).System(config).train()
 
 
 def measured(job: Job) -> dict[str, Figure]:
@@ -134,10 +151,9 @@ def measured(job: Job) -> dict[str, Figure]:
             f"{len(rows)} pictures with captions are too few: {2 * FOLDS} at least; raise --limit, or another --split"
         )
         return {"style_auc": Figure("not measured", about)}
-    reading.attach(job.loaded, device)
     with progress("of style", 3 * len(rows)) as tell:
-        vectors = compared(system, collection, rows, seed=seed, device=device)
-        z, text = vectors["style encoder"], vectors["captions"]
+        vectors = compared(job.loaded, collection, rows, seed=seed, device=device)
+        z, text = vectors[S], vectors["captions"]
         tell(len(rows))
         found = scores(vectors, labels(collection, rows), seed=seed)
         figures = _areas(found)
@@ -148,27 +164,31 @@ def measured(job: Job) -> dict[str, Figure]:
         tell(2 * len(rows))
         figures |= transfers(system, collection, rows, z, text, seed=seed, device=device)
         tell(3 * len(rows))
-    some = [rows[n] for n in np.linspace(0, len(rows) - 1, min(16, len(rows))).round().astype(int)]
-    job.sheets["transfer"] = contact_sheet(depiction.restyled(system, collection, some, device=device))
+    some = [rows[n] for n in np.linspace(0, len(rows) - 1, min(12, len(rows))).round().astype(int)]
+    own, said = some[::2], [collection.captions(row)[0] for row in some[1::2]]
+    images = pixels.to_float(torch.from_numpy(collection.images[own]))
+    drawn = depiction.in_styles(system, images, said, device=device)
+    job.sheets["transfer"] = depiction.style_sheet(images, said, drawn, aspect=job.loaded.card.get("aspect", 1.0))
     return figures
 
 
 def _areas(found: Mapping[str, Score]) -> dict[str, Figure]:
-    """The area of each label, and of whom it is."""
+    """The area of each label and, for those of SHOWN, what it is worth: the areas of others."""
     figures = {}
     for name, score in found.items():
-        pairs = score.by["style encoder"].pairs
+        pairs = score.by[S].pairs
         about = f"{score.label.what}: {len(score.label.own):,} pictures, {score.clusters} clusters, {pairs:,} pairs"
-        for who, ending, what in (
-            ("style encoder", "", f"area under the ROC of the cosine of S(x), ± its deviation over {FOLDS} folds"),
-            ("captions", "_captions", "the same of captions, which should not know"),
-            ("random", "_random", "the same of random numbers"),
+        for who, what in (
+            (S, f"area under the ROC of the cosine of S(x), ± its deviation over {FOLDS} folds; {about}"),
+            ("captions", "the same of their captions, which should not know"),
+            ("untrained", "the same of an S with random weights: what any network sees"),
+            ("random", "the same of random numbers"),
         ):
-            figure = score.by[who]
-            deviation = None if math.isnan(figure.deviation) else figure.deviation
-            figures[f"style_auc_{name}{ending}"] = Figure(
-                figure.mean, f"{what}; {about}" if not ending else what, deviation
-            )
+            if who != S and name not in SHOWN:
+                continue
+            deviation = None if math.isnan(score.by[who].deviation) else score.by[who].deviation
+            ending = "" if who == S else f"_{who}"
+            figures[f"style_auc_{name}{ending}"] = Figure(score.by[who].mean, what, deviation)
     return figures
 
 
@@ -252,7 +272,7 @@ def transfers(
 
 
 def roc_sheet(runs: Mapping[str, Mapping[str, Score]]) -> "Image.Image":
-    """The curves of Fig. 5: a panel for each label of SHOWN, a curve for each run and, of the first, the captions'."""
+    """The curves of Fig. 5: a panel for each label of SHOWN, a curve for each run, and who should not know."""
     from matplotlib.figure import Figure as Sheet
 
     from telldraw.commands.plotting import look, picture
@@ -271,11 +291,12 @@ def _panel(axes: "Axes", name: str, runs: Mapping[str, Score]) -> None:
 
     first = next(iter(runs.values()))
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.7, linestyle=(0, (4, 4)), label="chance: 0.500")
-    captions = first.by["captions"]
-    axes.plot(RATES, captions.curve, color=INK, linewidth=1.2, label=f"captions: {captions.mean:.3f}")
+    for who, style in (("captions", "-"), ("untrained", (0, (1, 1)))):
+        other = first.by[who]
+        axes.plot(RATES, other.curve, color=INK, linewidth=1.2, linestyle=style, label=f"{who}: {other.mean:.3f}")
     for (run, score), colour in zip(runs.items(), [BLUE, ORANGE, GREEN, RED] * len(runs), strict=False):
-        same = score.by["style encoder"]
-        axes.plot(RATES, same.curve, color=colour, linewidth=2.2, label=f"{run or 'style encoder'}: {same.mean:.3f}")
+        same = score.by[S]
+        axes.plot(RATES, same.curve, color=colour, linewidth=2.2, label=f"{run or S}: {same.mean:.3f}")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     axes.legend(frameon=False, loc="lower right", fontsize=9.5, title="area under the curve", title_fontsize=9.5)
     axes.set_title(f"{name}: {first.label.what}", loc="left", fontsize=10.5, pad=12)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _MOST = 64
 """Style pictures on a sheet, and captions."""
-_WIDTH, _WIDEST = 128, 4000  # pixels of a picture and of a sheet, about
 
 
 @dataclass(frozen=True)
@@ -61,23 +60,16 @@ def run(argv: list[str]) -> None:
     """`argv` is what follows `telldraw transfer`."""
     options = _sorted(tyro.cli(Options, args=argv, prog="telldraw transfer"))
     numbers = _check(options)
-    from telldraw import pixels
     from telldraw.commands import depiction, loading, reading
     from telldraw.drawing.files import save_picture
-    from telldraw.drawing.sheet import columned, enlarge
 
     loaded = loading.load(options.weights, options.device, ("StyleEncoder",), "read the style of a picture")
     images = _pictures(loaded, options, numbers)
     reading.attach(loaded, options.device).check(options.captions, cut=options.cut)
     drawn = depiction.in_styles(loaded.system, images, options.captions, device=options.device)
-    aspect, width = loaded.card.get("aspect", 1.0), images.shape[-1]
-    most = max(1, int(_WIDEST / (1 + len(options.captions)) / (width * aspect)))
-    scale = options.scale or min(most, max(1, round(_WIDTH / width)))
-    rows = [
-        [enlarge(pixels.to_image(image).convert("RGB"), scale, aspect) for image in (own, *of_own)]
-        for own, of_own in zip(images, drawn, strict=True)
-    ]
-    save_picture(columned(["in the style of", *options.captions], rows), options.out)
+    aspect = loaded.card.get("aspect", 1.0)
+    sheet = depiction.style_sheet(images, options.captions, drawn, aspect=aspect, scale=options.scale)
+    save_picture(sheet, options.out)
     print(options.out)
 
 
