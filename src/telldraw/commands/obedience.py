@@ -106,7 +106,8 @@ def _numbers(said: Said) -> list[list[int]]:
 def _obeyed(judge: "Loaded", images: Tensor, asked: Tensor, of: str, *, chance: bool) -> dict[str, Figure]:
     probability = _in_parts(judge, "classify", images).sigmoid()
     found: dict[str, Figure] = {}
-    for name, share in attributes.shares(probability, asked, TABLE, NAMES).items():
+    shifts = attributes.SHIFTS if chance else 0
+    for name, share in attributes.shares(probability, asked, TABLE, NAMES, shifts=shifts).items():
         what = f"share of {share.of:,} {_SHARES[name].format(judge=judge.name)}, {of}"
         found[f"obeyed_{name}"] = Figure(share.value, what, share.error)
         if chance:
