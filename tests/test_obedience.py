@@ -1,9 +1,8 @@
 """Whether drawn solids are what captions name: closed forms, laws, and the judge's door."""
 
 import math
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from telldraw.data.clevr.birds import scene, streams
 from telldraw.data.clevr.captions import captions
 from telldraw.data.clevr_birds import KINDS, Plan, label
 from telldraw.errors import TelldrawError, TrainingError, WeightsError
-from telldraw.metrics.attributes import Share, doubtful, fits, likeliest, shares, solids_found, values_found
+from telldraw.metrics.attributes import SHIFTS, Share, doubtful, fits, likeliest, shares, solids_found, values_found
 
 
 def seen(*kinds: str) -> Tensor:
@@ -25,10 +24,10 @@ def seen(*kinds: str) -> Tensor:
     return torch.tensor([0.9 if kind in kinds else 0.01 for kind in KINDS])
 
 
-def shares_of(said: list[str], pictures: list[Tensor]) -> dict[str, Share]:
+def shares_of(said: list[str], pictures: list[Tensor], shifts: int = SHIFTS) -> dict[str, Share]:
     asked, kept = encoded(said)
     assert kept == list(range(len(said)))
-    return shares(torch.stack(pictures), asked, TABLE, NAMES)
+    return shares(torch.stack(pictures), asked, TABLE, NAMES, shifts=shifts)
 
 
 # --- the figures --------------------------------------------------------------------------------------------------
@@ -89,14 +88,12 @@ def test_chance_is_over_all_other_captions_pictures() -> None:
     assert [found[name].chance for name in NAMES] == pytest.approx([23 / 47, 5 / 47, 15 / 47])
 
 
-def test_more_captions_than_shifts_give_nearly_the_same_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_captions_than_shifts_give_nearly_the_same_chance() -> None:
     generator = torch.Generator().manual_seed(0)
     which = torch.randint(48, (300, 2), generator=generator).tolist()
     said, pictures = [f"a {KINDS[a]}" for a, _ in which], [seen(KINDS[b]) for _, b in which]
-    monkeypatch.setattr("telldraw.metrics.attributes.SHIFTS", 1000)
-    every = shares_of(said, pictures)
-    monkeypatch.setattr("telldraw.metrics.attributes.SHIFTS", 40)
-    some = shares_of(said, pictures)
+    every, some, none = (shares_of(said, pictures, shifts=count) for count in (1000, 40, 0))
+    assert math.isnan(none["solids"].chance) and none["solids"][:2] == some["solids"][:2] == every["solids"][:2]
     for name in NAMES:
         assert some[name].chance == pytest.approx(every[name].chance, abs=0.02)
         assert every[name].chance == pytest.approx({"size": 1 / 2, "colour": 1 / 8, "shape": 1 / 3}[name], abs=0.03)
@@ -261,14 +258,17 @@ def test_classes_that_are_no_such_combinations_are_refused(classes: tuple[str, .
         module.build(module.PRESETS["birds"], facts)
 
 
-def test_the_judge_at_hand_knows_the_kinds() -> None:
-    folder = Path(__file__).parents[1] / "src" / "telldraw" / "shipped" / "classifier-birds-64"
-    about = weights.card(folder)
+def test_the_judge_at_hand_sees_the_kinds() -> None:
+    folder = weights.at_hand().get("classifier-birds-64")
+    if folder is None:
+        pytest.skip("the weights classifier-birds-64 are not at hand")
+    about, system = weights.card(folder), weights.load(folder).system
     assert tuple(about["classes"]) == KINDS and about["figures"]["exact"] > 0.95 and "CC0" in about["licence"]
-    system: Any = weights.load(folder).system
-    for number in range(6):
+    right, painter = 0, Plan(0, 0, 12, 64).painter()
+    for number in range(12):
         shown = scene(9, "test", number)
-        drawn = pixels.to_float(torch.from_numpy(Plan(0, 0, 6, 64).painter().draw(shown)[None]))
+        drawn = pixels.to_float(torch.from_numpy(painter.draw(shown)[None]))
         with torch.inference_mode():
-            found = [KINDS[index] for index in (system.classify(drawn)[0] > 0).nonzero()[:, 0].tolist()]
-        assert sorted(found) == sorted(" ".join(kind) for kind in shown.content.kinds)
+            found = (cast("Any", system).classify(drawn)[0] > 0).nonzero()[:, 0].tolist()
+        right += sorted(KINDS[index] for index in found) == sorted(" ".join(kind) for kind in shown.content.kinds)
+    assert right >= 10

@@ -58,10 +58,10 @@ def measured(
     if not kept:
         raise TelldrawError(f"none of the {len(captions):,} captions names solids, the first being {captions[:1]}")
     rows = torch.tensor(kept)
-    of = f"of {len(kept):,} drawings"
+    of = f"in {len(kept):,} drawings"
     found = _obeyed(judge, images[rows], asked, of, chance=True)
     if true is not None:
-        ceiling = _obeyed(judge, true[rows], asked, "of the captions' true pictures", chance=False)
+        ceiling = _obeyed(judge, true[rows], asked, "in the true pictures", chance=False)
         found |= {f"{name}_true": figure for name, figure in ceiling.items()}
     if len(kept) < len(captions):
         what = f"of {len(captions):,} captions: of another language, or with two solids that could be one; left out"
@@ -106,8 +106,9 @@ def _numbers(said: Said) -> list[list[int]]:
 def _obeyed(judge: "Loaded", images: Tensor, asked: Tensor, of: str, *, chance: bool) -> dict[str, Figure]:
     probability = _in_parts(judge, "classify", images).sigmoid()
     found: dict[str, Figure] = {}
-    for name, share in attributes.shares(probability, asked, TABLE, NAMES).items():
-        what = f"share of {share.of:,} {_SHARES[name].format(judge=judge.name)}, {of}"
+    shifts = attributes.SHIFTS if chance else 0
+    for name, share in attributes.shares(probability, asked, TABLE, NAMES, shifts=shifts).items():
+        what = f"share of {share.of:,} {_SHARES[name].format(judge=judge.name)} {of}"
         found[f"obeyed_{name}"] = Figure(share.value, what, share.error)
         if chance:
             found[f"obeyed_{name}_chance"] = Figure(share.chance, "the same with other captions' drawings")

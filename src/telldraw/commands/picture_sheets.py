@@ -79,21 +79,23 @@ def mistakes(
     system: "Classifier", collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
 ) -> list[Strip]:
     """Pictures of the validation split that are taken for something else, the surest first."""
-    if collection.many:
-        return []
     split = collection.splits.get("val") or collection.splits["train"]
     chosen = np.arange(split.start, split.stop)[:_LOOKED_AT]
-    found: list[tuple[float, int, int]] = []
+    found: list[tuple[float, int, str]] = []
     for part in np.split(chosen, range(500, len(chosen), 500)):
-        share = system.classify(pixels.to_float(torch.from_numpy(collection.images[part])).to(device)).softmax(1).cpu()
-        best = share.max(1)
-        wrong = best.indices != torch.from_numpy(collection.labels[part].argmax(1))
-        found += [(-float(best.values[n]), int(part[n]), int(best.indices[n])) for n in wrong.nonzero()[:, 0].tolist()]
+        logits = system.classify(pixels.to_float(torch.from_numpy(collection.images[part])).to(device)).cpu()
+        label = torch.from_numpy(collection.labels[part]) > 0
+        seen = logits > 0 if collection.many else logits == logits.amax(1, keepdim=True)
+        share = logits.sigmoid() if collection.many else logits.softmax(1)
+        off = seen != label if collection.many else seen & ~label
+        sure = torch.where(seen, share, 1 - share).where(off, 0).amax(1)
+        for n in (seen != label).any(1).nonzero()[:, 0].tolist():
+            taken = ", ".join(collection.classes[k] for k in seen[n].nonzero()[:, 0].tolist())
+            found.append((-float(sure[n]), int(part[n]), taken or "nothing"))
     frames = []
     for _, row, taken in sorted(found)[: 3 * COLUMNS]:
         image = _enlarged(pixels.of_array(collection.images[row].transpose(1, 2, 0)), collection)
-        told = f"{', '.join(collection.shown(row))}, taken for {collection.classes[taken]}"
-        frames.append(Frame(image, "", told))
+        frames.append(Frame(image, "", f"{', '.join(collection.shown(row))}, taken for {taken}"))
     if not frames:
         frames = [Frame(Image.new("RGB", (256, 32), (255, 255, 255)), "", "no mistake")]
     return [Strip(f"{len(found):,} of {len(chosen):,} taken for something else, the surest first", frames)]

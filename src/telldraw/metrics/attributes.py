@@ -97,24 +97,27 @@ def parts(probability: Tensor, asked: Tensor, kinds: Tensor, names: Sequence[str
     }
 
 
-def shares(probability: Tensor, asked: Tensor, kinds: Tensor, names: Sequence[str]) -> dict[str, Share]:
+def shares(
+    probability: Tensor, asked: Tensor, kinds: Tensor, names: Sequence[str], *, shifts: int = SHIFTS
+) -> dict[str, Share]:
     """All figures of N pictures drawn for N captions, by name.
 
     probability [N, K], asked [N, S, A] int64 (-1: not said), kinds [K, A] int64, names: of the A attributes.
-    Chance is the mean over all pairs of a caption and another one's picture, or over `SHIFTS` pictures for each, evenly
-    spread over the rows. Raises ValueError when shapes do not belong together, a caption names nothing, or is doubtful.
+    Chance is the mean over all pairs of a caption and another one's picture, or over `shifts` pictures for each, evenly
+    spread over the rows; nan without any. Raises ValueError when shapes do not belong together, or a caption names
+    nothing or is doubtful.
     """
     _check(probability, asked, kinds, names)
     count = len(probability)
     own = parts(probability, asked, kinds, names)
-    shifts = torch.linspace(1, count - 1, min(SHIFTS, count - 1)).round().long().tolist() if count > 1 else []
+    others = torch.linspace(1, count - 1, min(shifts, count - 1)).round().long().tolist() if count > 1 else []
     by_chance = dict.fromkeys(own, 0)
-    for shift in shifts:
+    for shift in others:
         for name, (right, _) in parts(probability.roll(shift, 0), asked, kinds, names).items():
             by_chance[name] += int(right.sum())
     all_of = {name: int(of.sum()) for name, (_, of) in own.items()}
     return {
-        name: Share(*_ratio(right, of), _over(by_chance[name], all_of[name] * len(shifts)), all_of[name])
+        name: Share(*_ratio(right, of), _over(by_chance[name], all_of[name] * len(others)), all_of[name])
         for name, (right, of) in own.items()
     }
 
