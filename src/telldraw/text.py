@@ -155,7 +155,7 @@ def characters(text: str, *, cut: bool = False) -> np.ndarray:
     if len(lower) > MAX_CHARACTERS and not cut:
         raise InstructionError(
             f"the caption has {len(lower):,} characters, and {MAX_CHARACTERS} are read: say it in fewer, or "
-            f"let the rest be cut ({shorten(text)!r})"
+            f"let the rest be cut (--cut): {shorten(text)!r}"
         )
     codes = np.zeros(MAX_CHARACTERS, np.int64)
     read = [_CODES.get(symbol, 0) for symbol in lower[:MAX_CHARACTERS]]
