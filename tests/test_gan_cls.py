@@ -218,6 +218,16 @@ def seen(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("L"))
 
 
+def test_the_second_stage_leaves_what_is_drawn_as_it_was(run: Path, bars: Path, tmp_path: Path) -> None:
+    """Its weights draw the same pictures, to the bit: neither training nor measuring statistics moves G."""
+    style = ["train", "gan-cls", "--data", str(bars), "--preset", "tiny-style", "--start-from", str(run)]
+    assert main([*style, "--batch-size", "16", "--examples", "64", "--out", str(tmp_path / "style")]) == 0
+    before, after = (weights.load(weights.find(str(each))).system for each in (run, tmp_path / "style"))
+    noise, text = torch.randn(4, before.noise_dim), torch.randn(4, before.text_dim)
+    with torch.no_grad():
+        assert torch.equal(before.depict(noise, text), after.depict(noise, text))
+
+
 def test_captions_are_drawn_from_the_same_noise(run: Path, tmp_path: Path) -> None:
     captions = ["a dark bar on the left", "a bright bar on the right"]
     for n in ("2", "3"):

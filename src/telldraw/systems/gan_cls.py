@@ -269,6 +269,7 @@ class System(nn.Module):
             self.training_only, self.lacks = ("discriminator",), ("StyleEncoder",)
         else:
             self.style_encoder = Style(config)
+            self.generator.requires_grad_(False)
             self.training_only, self.lacks = (), ()
 
     def train(self, mode: bool = True) -> "System":

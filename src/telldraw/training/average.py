@@ -17,6 +17,7 @@ class Average:
 
     def __init__(self, system: nn.Module, decay: float = 0.999) -> None:
         self.decay = decay
+        self._norms = [name for name, norm in _norms(system) if norm.weight is None or norm.weight.requires_grad]
         self.system = copy.deepcopy(system).requires_grad_(False).eval()
         for module in self.system.modules():
             if isinstance(module, nn.RNNBase):
@@ -35,9 +36,10 @@ class Average:
     def measure(self, forward: Callable[[Any], None], batches: Iterable[Any]) -> None:
         """Measure the batch norms' statistics anew, as the mean over `batches`, for the averaged weights.
 
-        Those that were copied belong to other weights; drawing with them is visibly wrong after fast training.
+        Those that were copied belong to other weights; drawing with them is visibly wrong after fast training. Norms
+        that training leaves as they are (their weights ask for no gradient) keep theirs.
         """
-        norms = [module for module in self.system.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        norms: list[Any] = [self.system.get_submodule(name) for name in self._norms]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
@@ -48,3 +50,9 @@ class Average:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         self.system.eval()
+
+
+def _norms(system: nn.Module) -> list[tuple[str, Any]]:
+    """The batch norms of a system, by name."""
+    kind = nn.modules.batchnorm._BatchNorm
+    return [(name, module) for name, module in system.named_modules() if isinstance(module, kind)]
