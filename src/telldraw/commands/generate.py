@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from telldraw.weights import Loaded
 
 _MOST, _TOGETHER = 10_000, 64
-_WIDTH = 64  # pixels: smaller pictures are enlarged to about this on a sheet
+_WIDTH, _TOLD_WIDTH = 64, 128  # pixels: smaller pictures are enlarged to about this on a sheet; with captions
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Options:
     columns: int | None = None
     """Pictures in a row of the sheet; as square as it goes unless said."""
     scale: int | None = None
-    """Enlarge each picture on the sheet so many times; by default until it is about 64 pixels wide."""
+    """Enlarge each picture on the sheet so many times; by default until it is about 64 pixels wide, or 128 with captions."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """The sheet: .png, .jpg or .webp; generated.png unless said."""
     folder: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
@@ -80,7 +80,7 @@ def run(argv: list[str]) -> None:
             picture.save(options.folder / f"{number:05d}.png")
         print(options.folder)
         return
-    scale = options.scale or max(1, round(_WIDTH / pictures[0].width))
+    scale = options.scale or max(1, round((_TOLD_WIDTH if told else _WIDTH) / pictures[0].width))
     shown = [enlarge(picture.convert("RGB"), scale, loaded.card.get("aspect", 1.0)) for picture in pictures]
     columns = options.columns or options.grid
     if told:
