@@ -51,7 +51,7 @@ class Options:
     columns: int | None = None
     """Pictures in a row of the sheet; as square as it goes unless said."""
     scale: int | None = None
-    """Enlarge each picture on the sheet so many times; by default until it is about 64 pixels wide, or 128 with captions."""
+    """Enlarge each picture on the sheet so many times; by default until it is about 64 pixels wide, 128 of captions."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """The sheet: .png, .jpg or .webp; generated.png unless said."""
     folder: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
