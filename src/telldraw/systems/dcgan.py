@@ -148,10 +148,26 @@ RECIPES = {
     "scenes-64": Recipe(
         batch_size=32, examples=160_000, sheet_every=20_000, decay=0.998, takes="half an hour of one core"
     ),
-    "paper-64": Recipe(batch_size=128, examples=12_800_000, sheet_every=640_000, decay=0.999, takes="not trained yet"),
-    "wgan-32": Recipe(batch_size=64, examples=1_000_000, sheet_every=50_000, decay=0.998, takes="not measured yet"),
-    "wgan-gp-32": Recipe(batch_size=64, examples=1_000_000, sheet_every=50_000, decay=0.998, takes="not measured yet"),
-    "wgan-gp-64": Recipe(batch_size=64, examples=1_000_000, sheet_every=50_000, decay=0.998, takes="not trained yet"),
+    "paper-64": Recipe(
+        batch_size=128, examples=12_800_000, sheet_every=640_000, decay=0.999, takes="needs a GPU; not trained yet"
+    ),
+    "wgan-32": Recipe(
+        batch_size=64,
+        examples=420_000,
+        sheet_every=105_000,
+        decay=0.998,
+        takes="10 minutes of one core; not trained yet",
+    ),
+    "wgan-gp-32": Recipe(
+        batch_size=64,
+        examples=240_000,
+        sheet_every=60_000,
+        decay=0.998,
+        takes="10 minutes of one core; not trained yet",
+    ),
+    "wgan-gp-64": Recipe(
+        batch_size=64, examples=1_000_000, sheet_every=50_000, decay=0.998, takes="needs a GPU; not trained yet"
+    ),
 }
 
 

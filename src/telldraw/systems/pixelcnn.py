@@ -98,7 +98,13 @@ RECIPES = {
     "mnist-stochastic": Recipe(
         batch_size=16, examples=80_000, decay=0.998, sheet_every=20_000, takes="25 minutes of one core"
     ),
-    "mnist-256": Recipe(batch_size=32, examples=640_000, decay=0.999, sheet_every=64_000, takes="not trained yet"),
+    "mnist-256": Recipe(
+        batch_size=32,
+        examples=640_000,
+        decay=0.999,
+        sheet_every=64_000,
+        takes="needs a GPU or a night; not trained yet",
+    ),
     "tiny": Recipe(batch_size=8, examples=64, decay=0.9, sheet_every=64, takes="a second"),
 }
 

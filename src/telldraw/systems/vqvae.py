@@ -153,6 +153,7 @@ PRESETS = {
         residual_width=16,
         prior_width=32,
         prior_layers=(4, 6),
+        anneal=2000,
     ),
     "tiny": Config(
         stage="both",
@@ -173,9 +174,13 @@ RECIPES = {
     "scenes-64-prior": Recipe(
         batch_size=16, examples=64_000, decay=0.998, sheet_every=16_000, takes="25 minutes of one core"
     ),
-    "scenes-128": Recipe(batch_size=64, examples=3_200_000, sheet_every=160_000, takes="not trained yet"),
-    "scenes-128-prior": Recipe(batch_size=64, examples=6_400_000, sheet_every=320_000, takes="not trained yet"),
-    "mnist": Recipe(batch_size=32, examples=160_000, decay=0.99, sheet_every=40_000, takes="not trained yet"),
+    "scenes-128": Recipe(batch_size=64, examples=3_200_000, sheet_every=160_000, takes="needs a GPU; not trained yet"),
+    "scenes-128-prior": Recipe(
+        batch_size=64, examples=6_400_000, sheet_every=320_000, takes="needs a GPU; not trained yet"
+    ),
+    "mnist": Recipe(
+        batch_size=32, examples=64_000, decay=0.99, sheet_every=32_000, takes="10 minutes of one core; not trained yet"
+    ),
     "tiny": Recipe(batch_size=8, examples=64, decay=0.9, sheet_every=64, takes="a second"),
 }
 
