@@ -46,6 +46,7 @@ from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
 from telldraw.blocks.conditioning import ConditioningAugmentation
+from telldraw.blocks.strided import begin, halving
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.divergence import gaussian_kl
@@ -54,8 +55,6 @@ from telldraw.protocols import Recipe, Update
 
 SMALLEST = 4
 """Side of the smallest map, in pixels."""
-DEVIATION = 0.02
-"""Standard deviation of the weights of convolutions at the beginning."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Config:
     """Stage, sizes and step sizes."""
 
     stage: Literal[1, 2] = 1
-    """Which is trained: 1, small pictures; 2, large ones, for a stage I that is there (--start-from)."""
+    """What is trained: 1, small pictures; 2, large ones, for a stage I that is there (--start-from)."""
     resolution: int = 64
     """Side of the data's square pictures, in pixels, which stage II draws; published 256."""
     first_resolution: int = 32
@@ -80,7 +79,7 @@ class Config:
     """Numbers in c0, and in c."""
     rectified: bool = False
     """ReLU on means and log-variances of the augmentation, as in the PyTorch code."""
-    first_width: int = 16
+    first_width: int = 24
     """Channels of G0's largest map, doubled with each halving of its side; published 64."""
     second_width: int = 8
     """Channels of G's largest map, doubled with each halving of its side; published 32."""
@@ -99,17 +98,15 @@ class Config:
     generator_rate: float = 2e-4
     """Adam step size of G, or G0; published 2e-4."""
     discriminator_rate: float = 2e-4
-    """Adam step size of D, or D0; published 2e-4."""
+    """Likewise of D, or D0; published 2e-4."""
     halve_every: int = 0
     """Steps after which step sizes are halved, again and again; published: 100 epochs. 0: never."""
 
     def __post_init__(self) -> None:
-        sizes = [SMALLEST << n for n in range(1, 7)]
+        sizes = ", ".join(str(SMALLEST << n) for n in range(1, 7))
         for flag, side in (("resolution", self.resolution), ("first-resolution", self.first_resolution)):
-            if side not in sizes:
-                raise TrainingError(
-                    f"--config.{flag} {side}: choose one of {', '.join(map(str, sizes))}; each layer doubles the side"
-                )
+            if str(side) not in sizes.split(", "):
+                raise TrainingError(f"--config.{flag} {side}: choose one of {sizes}; each layer doubles the side")
         if self.first_resolution >= self.resolution + (self.stage == 1):
             raise TrainingError(
                 f"--config.first-resolution {self.first_resolution}: stage I draws smaller pictures than stage II, "
@@ -128,24 +125,12 @@ class Config:
         """Of the pictures that the stage draws and its discriminator sees, in pixels."""
         return self.first_resolution if self.stage == 1 else self.resolution
 
-    @property
-    def joined(self) -> int:
-        """Side of G's smallest map, beside which c is laid; published 16."""
-        return max(SMALLEST, self.first_resolution // 4)
-
 
 _BIRDS = Config(mismatch="content")
 _PAPER = Config(
-    resolution=256,
-    first_resolution=64,
-    first_width=64,
-    second_width=32,
-    residuals=4,
-    discriminator_width=64,
-    captions=4,
-    mismatch="class",
-    halve_every=14_000,
-)
+    *(1, 256, 64), first_width=64, second_width=32, residuals=4, discriminator_width=64,
+    captions=4, mismatch="class", halve_every=14_000,
+)  # fmt: skip
 _TINY = Config(
     *(1, 16, 8), noise_dim=8, code_dim=6, first_width=8, second_width=4, residuals=1, discriminator_width=4
 )  # fmt: skip
@@ -159,11 +144,12 @@ PRESETS = {
     "tiny": _TINY,
     "tiny-2": replace(_TINY, stage=2),
 }
+_LONG = Recipe(batch_size=64, examples=5_300_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
-    "birds-32": Recipe(batch_size=32, examples=128_000, sheet_every=16_000, decay=0.998),
+    "birds-32": Recipe(batch_size=32, examples=160_000, sheet_every=16_000, decay=0.998),
     "birds-64": Recipe(batch_size=32, examples=64_000, sheet_every=16_000, decay=0.998),
-    "paper-1": Recipe(batch_size=64, examples=5_300_000, sheet_every=200_000, decay=0.999, takes="needs a GPU"),
-    "paper-2": Recipe(batch_size=64, examples=5_300_000, sheet_every=200_000, decay=0.999, takes="needs a GPU"),
+    "paper-1": _LONG,
+    "paper-2": _LONG,
 }
 
 
@@ -175,36 +161,16 @@ class Drawn(NamedTuple):
     logvar: Tensor  # [N, code_dim]
 
 
-def _begun(module: nn.Module) -> None:
-    """Convolutions from N(0, 0.02), factors of norms from N(1, 0.02), shifts zero; linear layers as PyTorch's."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.normal_(module.weight, 0.0, DEVIATION)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, DEVIATION)
-        nn.init.zeros_(module.bias)
-
-
 def _kept(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
 
 
-def _doubled(inputs: int, outputs: int) -> list[nn.Module]:
-    """Twice the side: each pixel four times, 3x3."""
-    return [nn.Upsample(scale_factor=2), _kept(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-
-
-def _halved(inputs: int, outputs: int, slope: float) -> list[nn.Module]:
-    """Half the side: 4x4, every second pixel."""
-    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
-    return [convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(slope, inplace=True)]
-
-
 def _painted(widths: list[int], channels: int) -> nn.Sequential:
-    """A map of widths[0] channels, its side doubled for each further width, becomes a picture."""
-    steps = [layer for pair in zip(widths, widths[1:], strict=False) for layer in _doubled(*pair)]
-    return nn.Sequential(*steps, _kept(widths[-1], channels), nn.Tanh())
+    """A map of widths[0] channels becomes a picture: for each further width each pixel is made four, then 3x3."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(widths, widths[1:], strict=False):
+        layers += [nn.Upsample(scale_factor=2), _kept(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, _kept(widths[-1], channels), nn.Tanh())
 
 
 class First(nn.Module):
@@ -219,7 +185,7 @@ class First(nn.Module):
         linear = nn.Linear(config.noise_dim + config.code_dim, points, bias=False)
         self.begin = nn.Sequential(linear, nn.BatchNorm1d(points), nn.ReLU(inplace=True))
         self.paint = _painted(widths, config.channels)
-        self.apply(_begun)
+        self.apply(begin)
 
     def forward(self, z: Tensor, text: Tensor, noise: Tensor) -> Drawn:
         """z [N, Z], text [N, T], noise [N, code_dim] of the code -> small pictures."""
@@ -255,18 +221,17 @@ class Second(nn.Module):
 
         side = config.first_resolution
         layers: list[nn.Module] = [_kept(config.channels, width(side)), nn.ReLU(inplace=True)]
-        while side > config.joined:
-            layers += _halved(width(side), width(side // 2), 0.0)
+        while side > max(SMALLEST, config.first_resolution // 4):  # published: 16
+            layers.append(nn.Conv2d(width(side), width(side // 2), 4, stride=2, padding=1, bias=False))
             side //= 2
+            layers += [nn.BatchNorm2d(width(side)), nn.ReLU(inplace=True)]
         self.read = nn.Sequential(*layers)
         inner = width(side)
-        self.join = nn.Sequential(
-            *(_kept(inner + config.code_dim, inner), nn.BatchNorm2d(inner), nn.ReLU(inplace=True)),
-            *(Residual(inner) for _ in range(config.residuals)),
-        )
+        join = _kept(inner + config.code_dim, inner), nn.BatchNorm2d(inner), nn.ReLU(inplace=True)
+        self.join = nn.Sequential(*join, *(Residual(inner) for _ in range(config.residuals)))
         doublings = (config.resolution // side).bit_length() - 1
         self.paint = _painted([inner >> n for n in range(doublings + 1)], config.channels)
-        self.apply(_begun)
+        self.apply(begin)
 
     def forward(self, sketch: Tensor, text: Tensor, noise: Tensor) -> Drawn:
         """Small pictures s0 [N, C, h, h], text [N, T], noise [N, code_dim] -> large pictures."""
@@ -285,12 +250,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        halvings, width = (config.side // SMALLEST).bit_length() - 1, config.discriminator_width
-        first = nn.Conv2d(config.channels, width, 4, stride=2, padding=1, bias=False)
-        layers: list[nn.Module] = [first, nn.LeakyReLU(0.2, inplace=True)]
-        for _ in range(halvings - 1):
-            layers += _halved(width, 2 * width, 0.2)
-            width *= 2
+        halvings = (config.side // SMALLEST).bit_length() - 1
+        layers = halving(config.channels, config.discriminator_width, halvings)
+        width = config.discriminator_width << (halvings - 1)
         while width > 8 * config.discriminator_width:  # as published: what 256 pixels need has fewer channels again
             layers += [_kept(width, width // 2), nn.BatchNorm2d(width // 2), nn.LeakyReLU(0.2, inplace=True)]
             width //= 2
@@ -301,7 +263,7 @@ class Discriminator(nn.Module):
         )
         if config.stage == 2:
             self.alone = nn.Conv2d(width, 1, SMALLEST)
-        self.apply(_begun)
+        self.apply(begin)
 
     def features(self, image: Tensor) -> Tensor:
         """image [N, C, H, W] in [-1, 1] -> [N, F, 4, 4]."""
@@ -348,9 +310,7 @@ class System(nn.Module):
     def depict(self, noise: Tensor, text: Tensor) -> Tensor:
         """noise [N, Z + stage * code_dim] ~ N(0, 1), text [N, T] -> [N, C, H, W] in [-1, 1]."""
         image = self._draw(noise, text / self.config.text_scale).image.float()
-        if self.config.side == self.config.resolution:
-            return image
-        return F.interpolate(image, (self.config.resolution,) * 2, mode="bilinear")
+        return F.interpolate(image, self.config.resolution, mode="bilinear")
 
     def _draw(self, noise: Tensor, text: Tensor) -> Drawn:
         """What the stage draws from texts [N, T], scaled."""
@@ -365,7 +325,7 @@ class System(nn.Module):
     def optimizers(self) -> dict[str, Optimizer]:
         """Adam for each player of the stage. Raises TrainingError when stage II has no trained stage I."""
         config = self.config
-        if config.stage == 2 and not any(int(norm.num_batches_tracked) for norm in _norms(self.first)):
+        if config.stage == 2 and not self.first.begin[1].num_batches_tracked:
             raise TrainingError(
                 "--start-from is missing: stage II makes large pictures of what stage I draws; train that first "
                 "(--config.stage 1) and name its run"
@@ -377,17 +337,18 @@ class System(nn.Module):
 
     def training_step(self, batch: Described, update: Update) -> None:
         """D's step, Eq. 3 or 5, then G's on the same drawings, Eq. 4 or 6."""
-        config = self.config
-        if config.halve_every:
-            for name in ("discriminator", "generator"):
-                update.rate(name, 0.5 ** (update.step // config.halve_every))
-        text = batch.text / config.text_scale
-        drawn = self._draw(self._noise(text), text)
+        for name in ("discriminator", "generator") if self.config.halve_every else ():
+            update.rate(name, 0.5 ** (update.step // self.config.halve_every))
+        drawn = self._drawn(batch)
         loss = self._discriminator_loss(batch, drawn)
         update("discriminator", loss)
         believed, kl = self._believed(drawn), gaussian_kl(drawn.mean, drawn.logvar).mean()
-        update("generator", believed + config.kl_weight * kl)
+        update("generator", believed + self.config.kl_weight * kl)
         update.record(discriminator=loss, generator=believed, kl=kl)
+
+    def _drawn(self, batch: Described) -> Drawn:
+        noise = torch.randn(len(batch.text), self.noise_dim, device=batch.text.device)
+        return self._draw(noise, batch.text / self.config.text_scale)
 
     def _discriminator_loss(self, batch: Described, drawn: Drawn) -> Tensor:
         judge, told = self.discriminator, drawn.mean.detach()
@@ -401,15 +362,12 @@ class System(nn.Module):
         """-log D of drawings: what G is to lessen. mu is a constant to D, here too."""
         fake = self.discriminator.features(drawn.image)
         loss = non_saturating_generator(self.discriminator.match(fake, drawn.mean.detach()))
-        if self.config.stage == 1:
-            return loss
-        return loss + non_saturating_generator(self.discriminator.true(fake))
+        return loss if self.config.stage == 1 else loss + non_saturating_generator(self.discriminator.true(fake))
 
     def _mean(self, text: Tensor) -> Tensor:
         """mu [N, code_dim] of texts [N, T] as they come, a constant."""
         with torch.no_grad():
-            nothing = text.new_zeros(len(text), self.config.code_dim)
-            return self.drawer.augmentation(text / self.config.text_scale, nothing)[1]
+            return self.drawer.augmentation(text / self.config.text_scale, text.new_zeros(1, self.config.code_dim))[1]
 
     def _seen(self, image: Tensor) -> Tensor:
         """Pictures [N, C, H, W], averaged down to the side that the stage draws."""
@@ -418,22 +376,16 @@ class System(nn.Module):
     def losses(self, batch: Described) -> dict[str, Tensor]:
         """How D and G stand, moving nothing."""
         with torch.no_grad():
-            text = batch.text / self.config.text_scale
-            drawn = self._draw(self._noise(text), text)
-            kl = gaussian_kl(drawn.mean, drawn.logvar).mean()
-            found = {"discriminator": self._discriminator_loss(batch, drawn), "generator": self._believed(drawn)}
-            return {**found, "kl": kl}
+            drawn = self._drawn(batch)
+            return {"discriminator": self._discriminator_loss(batch, drawn), "generator": self._believed(drawn)}
+
+    def judge(self, images: Tensor, text: Tensor) -> Tensor:
+        """D's logits [N] of pictures [N, C, H, W] and texts [N, T]; only beside a training state."""
+        return self.discriminator.match(self.discriminator.features(self._seen(images)), self._mean(text))
 
     def measure(self, batch: Described) -> None:
         """Draw and judge in training mode, so that the running statistics become those of the present weights."""
         self.losses(batch)
-
-    def _noise(self, text: Tensor) -> Tensor:
-        return torch.randn(len(text), self.noise_dim, device=text.device)
-
-
-def _norms(module: nn.Module) -> list[Any]:
-    return [each for each in module.modules() if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d)]
 
 
 def build(config: Config, facts: DescribedFacts) -> System:
