@@ -132,12 +132,12 @@ _PAPER = Config(
     captions=4, mismatch="class", halve_every=14_000,
 )  # fmt: skip
 _TINY = Config(
-    *(1, 16, 8), noise_dim=8, code_dim=6, first_width=8, second_width=4, residuals=1, discriminator_width=4
+    *(1, 16, 8), noise_dim=8, code_dim=32, first_width=8, second_width=4, residuals=1, discriminator_width=8
 )  # fmt: skip
 PRESETS = {
     # CLEVR birds, 64x64, for two cores: stage I draws 32x32, stage II 64x64
     "birds-32": _BIRDS,
-    "birds-64": replace(_BIRDS, stage=2),
+    "birds-64": replace(_BIRDS, stage=2, discriminator_width=24),
     # The published sizes, for sets of 256x256 whose pictures have a class each; a GPU, batches of 64.
     "paper-1": _PAPER,
     "paper-2": replace(_PAPER, stage=2),
@@ -146,7 +146,7 @@ PRESETS = {
 }
 _LONG = Recipe(batch_size=64, examples=5_300_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
-    "birds-32": Recipe(batch_size=32, examples=160_000, sheet_every=16_000, decay=0.998),
+    "birds-32": Recipe(batch_size=32, examples=128_000, sheet_every=16_000, decay=0.998),
     "birds-64": Recipe(batch_size=32, examples=64_000, sheet_every=16_000, decay=0.998),
     "paper-1": _LONG,
     "paper-2": _LONG,
