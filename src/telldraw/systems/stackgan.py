@@ -126,7 +126,7 @@ class Config:
         return self.first_resolution if self.stage == 1 else self.resolution
 
 
-_BIRDS = Config(mismatch="content")
+_BIRDS = Config(mismatch="content", generator_rate=4e-4, discriminator_rate=4e-4)
 _PAPER = Config(
     *(1, 256, 64), first_width=64, second_width=32, residuals=4, discriminator_width=64,
     captions=4, mismatch="class", halve_every=14_000,
@@ -137,7 +137,7 @@ _TINY = Config(
 PRESETS = {
     # CLEVR birds, 64x64, for two cores: stage I draws 32x32, stage II 64x64
     "birds-32": _BIRDS,
-    "birds-64": replace(_BIRDS, stage=2, discriminator_width=24),
+    "birds-64": replace(_BIRDS, stage=2, discriminator_width=16),
     # The published sizes, for sets of 256x256 whose pictures have a class each; a GPU, batches of 64.
     "paper-1": _PAPER,
     "paper-2": replace(_PAPER, stage=2),
@@ -146,8 +146,8 @@ PRESETS = {
 }
 _LONG = Recipe(batch_size=64, examples=5_300_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
-    "birds-32": Recipe(batch_size=32, examples=128_000, sheet_every=16_000, decay=0.998),
-    "birds-64": Recipe(batch_size=32, examples=64_000, sheet_every=16_000, decay=0.998),
+    "birds-32": Recipe(batch_size=16, examples=128_000, sheet_every=16_000, decay=0.998),
+    "birds-64": Recipe(batch_size=16, examples=96_000, sheet_every=16_000, decay=0.998),
     "paper-1": _LONG,
     "paper-2": _LONG,
 }
