@@ -149,12 +149,13 @@ def test_a_heavy_kl_makes_codes_say_nothing() -> None:
 
 def test_stage_one_stays_as_it_is_its_statistics_too(stage_one: Any, stage_two: Any) -> None:
     average = Average(stage_two)
-    average.measure(average.system.measure, [colours(8, seed) for seed in range(3)])
-    for system in (stage_two, average.system):
+    averaged: Any = average.system
+    average.measure(averaged.measure, [colours(8, seed) for seed in range(3)])
+    for system in (stage_two, averaged):
         assert not system.first.training
         for name, value in stage_one.first.state_dict().items():
             assert torch.equal(system.first.state_dict()[name], value), name
-    norm = average.system.second.join[1]
+    norm = averaged.second.join[1]
     assert not torch.equal(norm.running_mean, stage_two.second.join[1].running_mean), "its own are measured"
 
 
@@ -170,7 +171,8 @@ def test_stage_two_draws_from_the_sketch_that_stage_one_shows(stage_one: Any, st
     assert drawn.shape == small.shape == (5, 3, 16, 16), "what stage I draws is enlarged"
     assert sketches[0].shape == (5, 3, 8, 8)
     torch.testing.assert_close(F.interpolate(sketches[0], 16, mode="bilinear"), small)
-    stage_one.train(), stage_two.train()
+    for system in (stage_one, stage_two):
+        system.train()
 
 
 def told_rightly(system: Any) -> float:
