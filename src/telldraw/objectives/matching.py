@@ -16,3 +16,12 @@ def matching_discriminator(
     if wrong is not None:
         negatives = (1 - wrong_weight) * negatives + wrong_weight * F.softplus(wrong).mean()
     return F.softplus(-right).mean() + negatives
+
+
+def stacked_discriminator(right: Tensor, fake: Tensor, wrong: Tensor, true_alone: Tensor, fake_alone: Tensor) -> Tensor:
+    """The mean of what is right, with its text and alone, and of what is not: Zhang et al. 2017, stage II as released.
+
+    right, fake, wrong: as above; true_alone, fake_alone: logits of the pictures and of the drawings without a text.
+    """
+    positives = (F.softplus(-right).mean() + F.softplus(-true_alone).mean()) / 2
+    return positives + (F.softplus(fake).mean() + F.softplus(wrong).mean() + F.softplus(fake_alone).mean()) / 3

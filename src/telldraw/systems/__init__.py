@@ -82,6 +82,12 @@ SYSTEMS = {
         ("TextToImage", "StyleEncoder"),
         batch="Described",
     ),
+    "stackgan": Entry(
+        "Draws what a caption says in two stages: a small sketch, and from it the picture",
+        "Zhang et al., ICCV 2017 (arXiv:1612.03242)",
+        ("TextToImage",),
+        batch="Described",
+    ),
     "text-encoder": Entry(
         "Turns captions into vectors by which their pictures are found, for systems that draw from captions",
         "Reed et al., CVPR 2016 (arXiv:1605.05395)",
