@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -222,7 +222,7 @@ def test_the_second_stage_leaves_what_is_drawn_as_it_was(run: Path, bars: Path, 
     """Its weights draw the same pictures, to the bit: neither training nor measuring statistics moves G."""
     style = ["train", "gan-cls", "--data", str(bars), "--preset", "tiny-style", "--start-from", str(run)]
     assert main([*style, "--batch-size", "16", "--examples", "64", "--out", str(tmp_path / "style")]) == 0
-    before, after = (weights.load(weights.find(str(each))).system for each in (run, tmp_path / "style"))
+    before, after = (cast("Any", weights.load(weights.find(str(each))).system) for each in (run, tmp_path / "style"))
     noise, text = torch.randn(4, before.noise_dim), torch.randn(4, before.text_dim)
     with torch.no_grad():
         assert torch.equal(before.depict(noise, text), after.depict(noise, text))
