@@ -163,7 +163,7 @@ PRESETS = {
     "tiny-style": replace(_TINY, stage="style"),
 }
 _PICTURES = Recipe(batch_size=16, examples=128_000, sheet_every=16_000, decay=0.998, takes="22 minutes of one core")
-_STYLE = Recipe(batch_size=64, examples=64_000, sheet_every=32_000, decay=0.99, takes="6 minutes of one core")
+_STYLE = Recipe(batch_size=64, examples=64_000, sheet_every=32_000, decay=0.99, takes="4 minutes of one core")
 _LONG = Recipe(batch_size=64, examples=7_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
     "birds-64": _PICTURES,
