@@ -31,7 +31,8 @@ Different from the paper or its released code (TensorFlow for birds and flowers,
 6.  While stage II is trained, stage I draws as it does for others; PyTorch's batch statistics go on moving.
 7.  Stage II's loss is that of PyTorch, where D also judges pictures without a text (`stacked_discriminator`).
 8.  What stage I draws is enlarged to `resolution`: both stages are looked at and measured on the same pictures.
-9.  phi_t is divided by its root mean square over training captions (`text_scale`); linear layers begin as PyTorch's.
+9.  phi_t is divided by its root mean square over the training captions (`text_scale`), because encoders trained by
+    dot products have any scale; linear layers begin as PyTorch begins them, all else from N(0, 0.02).
 10. The weights that draw are a moving average, their batch statistics measured anew (`measure`).
 """
 
@@ -52,7 +53,8 @@ from telldraw.objectives.divergence import gaussian_kl
 from telldraw.objectives.matching import matching_discriminator, stacked_discriminator
 from telldraw.protocols import Recipe, Update
 
-SMALLEST = 4  # side of the smallest map, in pixels
+SMALLEST = 4
+"""Side of the smallest map, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,6 @@ class Config:
     """Batches: each picture once an epoch, as released, or a class by chance and then a picture of it (classes)."""
     mismatch: Literal["class", "caption", "content"] = "caption"
     """What wrong texts are of: a picture of another class, without a caption in common, or with other solids."""
-    code_gain: float = 1.0
-    """Scale at which stage II's code stands beside what it reads of the small picture."""
     kl_weight: float = 2.0
     """Weight of the KL, a mean over code_dim numbers; released 2."""
     generator_rate: float = 2e-4
@@ -137,7 +137,7 @@ _TINY = Config(
 PRESETS = {
     # CLEVR birds, 64x64, for two cores: stage I draws 32x32, stage II 64x64
     "birds-32": _BIRDS,
-    "birds-64": replace(_BIRDS, stage=2, discriminator_width=16, code_gain=0.1, discriminator_rate=2e-4),
+    "birds-64": replace(_BIRDS, stage=2, discriminator_width=16),
     # The published sizes, for sets of 256x256 whose pictures have a class each; a GPU, batches of 64.
     "paper-1": _PAPER,
     "paper-2": replace(_PAPER, stage=2),
@@ -215,7 +215,6 @@ class Second(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.augmentation = ConditioningAugmentation(config.text_dim, config.code_dim, rectified=config.rectified)
-        self.gain = config.code_gain
 
         def width(side: int) -> int:
             return config.second_width * config.resolution // side
@@ -230,14 +229,15 @@ class Second(nn.Module):
         inner = width(side)
         join = _kept(inner + config.code_dim, inner), nn.BatchNorm2d(inner), nn.ReLU(inplace=True)
         self.join = nn.Sequential(*join, *(Residual(inner) for _ in range(config.residuals)))
-        self.paint = _painted([inner >> n for n in range((config.resolution // side).bit_length())], config.channels)
+        doublings = (config.resolution // side).bit_length() - 1
+        self.paint = _painted([inner >> n for n in range(doublings + 1)], config.channels)
         self.apply(begin)
 
     def forward(self, sketch: Tensor, text: Tensor, noise: Tensor) -> Drawn:
         """Small pictures s0 [N, C, h, h], text [N, T], noise [N, code_dim] -> large pictures."""
         code, mean, logvar = self.augmentation(text, noise)
         features = self.read(sketch.contiguous(memory_format=torch.channels_last))
-        return Drawn(self.paint(self.join(_beside(features, self.gain * code))), mean, logvar)
+        return Drawn(self.paint(self.join(_beside(features, code))), mean, logvar)
 
 
 def _beside(features: Tensor, code: Tensor) -> Tensor:
