@@ -163,7 +163,7 @@ RECIPES = {
         examples=240_000,
         sheet_every=60_000,
         decay=0.998,
-        takes="10 minutes of one core; not trained yet",
+        takes="10 minutes of one core",
     ),
     "wgan-gp-64": Recipe(
         batch_size=64, examples=1_000_000, sheet_every=50_000, decay=0.998, takes="needs a GPU; not trained yet"
