@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from captions_like import make_captioned
+from colours_like import colours
 from pictures_like import make_pictures
 from telldraw import systems, weights
-from telldraw.batches import Described
 from telldraw.blocks.strided import Enlarge
 from telldraw.cli import main
 from telldraw.data.caption_loader import CaptionLoader
@@ -49,17 +49,6 @@ def test_the_loss_is_algorithm_1() -> None:
 
 
 # --- what the players are shown -------------------------------------------------------------------------------------
-
-
-def colours(count: int = 32, seed: int = 0) -> Described:
-    """Plain pictures of one of four colours, shades of each left open, and the colour as the text's vector."""
-    rng = torch.Generator().manual_seed(seed)
-    kind, other = torch.randint(4, (count,), generator=rng), torch.randint(1, 4, (count,), generator=rng)
-    palette = torch.tensor([[0.8, -0.8, -0.8], [-0.8, 0.8, -0.8], [-0.8, -0.8, 0.8], [0.7, 0.7, -0.8]])
-    shade = 0.2 * torch.rand(count, 1, generator=rng) - 0.1
-    image = (palette[kind] + shade)[:, :, None, None].expand(-1, -1, 16, 16).contiguous()
-    text = torch.eye(4)
-    return Described(image, text[kind], text[(kind + other) % 4])
 
 
 def trained(variant: str, steps: int, rate: float = 1e-3) -> Any:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from captions_like import make_captioned
+from colours_like import colours
 from telldraw import systems, weights
-from telldraw.batches import Described
 from telldraw.blocks.conditioning import ConditioningAugmentation
 from telldraw.cli import main
 from telldraw.commands.depiction import of_captions
@@ -50,17 +50,6 @@ def test_a_rectified_augmentation_has_no_mean_below_0_and_no_deviation_below_1()
 
 
 # --- what the players are shown -------------------------------------------------------------------------------------
-
-
-def colours(count: int = 32, seed: int = 0) -> Described:
-    """Plain pictures of one of four colours, shades of each left open, and the colour as the text's vector."""
-    rng = torch.Generator().manual_seed(seed)
-    kind, other = torch.randint(4, (count,), generator=rng), torch.randint(1, 4, (count,), generator=rng)
-    palette = torch.tensor([[0.8, -0.8, -0.8], [-0.8, 0.8, -0.8], [-0.8, -0.8, 0.8], [0.7, 0.7, -0.8]])
-    shade = 0.2 * torch.rand(count, 1, generator=rng) - 0.1
-    image = (palette[kind] + shade)[:, :, None, None].expand(-1, -1, 16, 16).contiguous()
-    text = torch.eye(4)
-    return Described(image, text[kind], text[(kind + other) % 4])
 
 
 def trained(steps: int, first: Any = None, **settings: Any) -> Any:

@@ -300,6 +300,7 @@ def test_typed_captions_find_pictures(
         (("a bar", "--split", "none"), "has no split 'none'"),
         (("a bar", "--out", "found.txt"), "found.txt"),
         ((), "say what to find, in quotation marks"),
+        (("a bar", "--device", "teapot"), "--device teapot: there is no such device here"),
     ],
 )
 def test_captions_that_cannot_be_read_get_one_sentence(

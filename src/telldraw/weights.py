@@ -108,12 +108,23 @@ def note(folder: Path, figures: dict[str, Any]) -> None:
         raise WeightsError(f"{folder / 'config.json'} cannot be written: {error.strerror}") from None
 
 
+def check_device(device: str) -> None:
+    """Raise TelldrawError when there is no such device here."""
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
+
+
 def load(folder: Path, device: str = "cpu") -> Loaded:
-    """Build the system that the card describes and fill it, in float32 and evaluation mode."""
+    """Build the system that the card describes and fill it, in float32 and evaluation mode. Raises TelldrawError."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    check_device(device)
     about = card(folder)
     vocabulary = _vocabulary(folder, about)
     system = _build(folder, about)

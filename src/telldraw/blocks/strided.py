@@ -3,9 +3,30 @@
 from torch import Tensor, nn
 
 from telldraw.blocks.residual import double_and_convolve
+from telldraw.errors import TrainingError
 
+SMALLEST = 4
+"""Side of the smallest map, in pixels."""
 DEVIATION = 0.02
 """Standard deviation of the weights at the beginning."""
+
+
+def check_side(side: int, flag: str = "resolution") -> None:
+    """Raise TrainingError for a side that doubling the smallest one does not reach."""
+    sides = [SMALLEST << n for n in range(1, 7)]
+    if side not in sides:
+        raise TrainingError(
+            f"--config.{flag} {side}: choose one of {', '.join(map(str, sides))}, because each layer doubles the side"
+        )
+
+
+def check_pictures(name: str, found: int, wanted: int) -> None:
+    """Raise TrainingError when the pictures of a set have another side than the one to be drawn."""
+    if found != wanted:
+        raise TrainingError(
+            f"the pictures of {name} are {found}x{found}, the preset draws {wanted}x{wanted}; prepare them with "
+            f"--resolution {wanted} or set --config.resolution {found}"
+        )
 
 
 def begin(module: nn.Module) -> None:

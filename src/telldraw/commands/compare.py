@@ -124,12 +124,9 @@ def _check(options: Options) -> None:
     if options.out is not None and options.out.is_dir():
         raise TelldrawError(f"--out {options.out}: this is a folder; name a file in it")
     if options.device != "cpu":
-        import torch
+        from telldraw.weights import check_device
 
-        try:
-            torch.empty(1, device=options.device)
-        except (RuntimeError, AssertionError):
-            raise TelldrawError(f"--device {options.device}: there is no such device here; cpu always works") from None
+        check_device(options.device)
 
 
 def _facts(pictures: "Pictures") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telldraw import __version__
-from telldraw.errors import DataError, TelldrawError, WeightsError
+from telldraw.errors import DataError, WeightsError
 from telldraw.systems import SYSTEMS
 from telldraw.systems import load as load_system
 
@@ -47,15 +47,10 @@ def default(facts: "Facts") -> str | None:
 
 def load(given: str, facts: "Facts", device: str) -> "Loaded":
     """The detector named, on its device. Raises TelldrawError when it does not fit the data."""
-    import torch
-
     from telldraw import weights
     from telldraw.protocols import Detector
 
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
+    weights.check_device(device)
     if given.endswith(".pth"):
         system: Any = load_system("detector").from_published(Path(given)).to(device)
         loaded = weights.Loaded(

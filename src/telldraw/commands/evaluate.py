@@ -140,10 +140,6 @@ def _load(folder: Path, options: Options, facts: "Facts") -> "Loaded":
     from telldraw.protocols import Conversational
     from telldraw.weights import load
 
-    try:
-        torch.empty(1, device=options.device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {options.device}: there is no such device here; cpu always works") from None
     loaded = load(folder, options.device)
     if not isinstance(loaded.system, Conversational):
         raise WeightsError(f"{folder} holds {loaded.card['system']}, which does not draw turn by turn")

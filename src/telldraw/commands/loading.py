@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from telldraw.errors import TelldrawError, WeightsError
+from telldraw.errors import WeightsError
 from telldraw.systems import capabilities
 from telldraw.systems import load as load_system
 
@@ -12,14 +12,8 @@ if TYPE_CHECKING:
 
 def load(given: str, device: str, wanted: tuple[str, ...], what: str) -> "Loaded":
     """The named weights, of a system that can do one of the `wanted`. Raises TelldrawError: it does not `what`."""
-    import torch
-
     from telldraw import weights
 
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
     folder = weights.find(given)
     loaded = weights.load(folder, device)
     name = loaded.card["system"]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from telldraw.errors import TelldrawError, WeightsError
+from telldraw.errors import WeightsError
 
 _TOGETHER = 64
 
@@ -31,10 +31,6 @@ def load(given: str, device: str = "cpu") -> Looker:
 
     from telldraw import pixels, weights
 
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
     folder = weights.find(given)
     loaded = weights.load(folder, device)
     system: Any = loaded.system

@@ -67,15 +67,10 @@ def is_picture_system(folder: Path) -> bool:
 
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
     """Measure the weights in `folder` on the prepared pictures, write the report, show it."""
-    import torch
-
     from telldraw import weights
     from telldraw.data.collection import Collection
 
-    try:
-        torch.empty(1, device=options.device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {options.device}: there is no such device here; cpu always works") from None
+    weights.check_device(options.device)
     collection = Collection.open(options.data)
     if not len(collection.split(options.split)):
         raise DataError(f"the split {options.split!r} of {options.data} is empty: there is nothing to measure")

@@ -80,15 +80,9 @@ def run(argv: list[str]) -> None:
 
 def load(given: str, device: str) -> "Loaded":
     """The weights named, which must be of a tagger. Raises TelldrawError."""
-    import torch
-
     from telldraw import weights
     from telldraw.protocols import Tagger
 
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TelldrawError(f"--device {device}: there is no such device here; cpu always works") from None
     folder = weights.find(given)
     loaded = weights.load(folder, device)
     if not isinstance(loaded.system, Tagger):

@@ -134,14 +134,12 @@ def train(name: str, module: Any, options: Any, command: list[str]) -> None:
     import torch
 
     from telldraw.data.prepared import open_prepared
+    from telldraw.weights import check_device
 
     dataset = open_prepared(options.data)
     _check_kind(name, options, dataset)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise TrainingError(f"--device {device}: there is no such device here; cpu always works") from None
+    check_device(device)
     run_folder = options.out or Path("runs") / f"{name}-{options.preset}"
     try:
         with claim(run_folder, name, options, dataset) as note:

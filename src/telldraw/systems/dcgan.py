@@ -32,14 +32,11 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from telldraw.batches import PictureFacts, Pictures
-from telldraw.blocks.strided import begin
+from telldraw.blocks.strided import SMALLEST, begin, check_pictures, check_side
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import OBJECTIVES
 from telldraw.objectives.penalties import clip_weights, gradient_penalty, zero_centred_penalty
 from telldraw.protocols import Recipe, Update
-
-SMALLEST = 4
-"""Side of the smallest map, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +81,7 @@ class Config:
     """Adam: decay of the mean squared gradient (WGAN-GP: 0.9)."""
 
     def __post_init__(self) -> None:
-        sizes = [SMALLEST << n for n in range(1, 7)]
-        if self.resolution not in sizes:
-            raise TrainingError(
-                f"--config.resolution {self.resolution}: choose one of {', '.join(map(str, sizes))}, because each "
-                "layer doubles the side"
-            )
+        check_side(self.resolution)
         if self.discriminator_steps < 1:
             raise TrainingError(f"--config.discriminator-steps {self.discriminator_steps}: at least 1 is needed")
         penalties = {"gradient-penalty": self.gradient_penalty, "r1": self.r1, "r2": self.r2}
@@ -293,10 +285,5 @@ class System(nn.Module):
 
 def build(config: Config, facts: PictureFacts) -> System:
     """A system for a set of pictures. Raises TrainingError when they have another size than the config."""
-    if facts.resolution != config.resolution:
-        raise TrainingError(
-            f"the pictures of {facts.name} are {facts.resolution}x{facts.resolution}, the preset draws "
-            f"{config.resolution}x{config.resolution}; prepare them with --resolution {config.resolution} or set "
-            f"--config.resolution {facts.resolution}"
-        )
+    check_pictures(facts.name, facts.resolution, config.resolution)
     return System(replace(config, channels=facts.channels))

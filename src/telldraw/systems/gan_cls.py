@@ -43,14 +43,11 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
-from telldraw.blocks.strided import Enlarge, Stem, begin, halving
+from telldraw.blocks.strided import SMALLEST, Enlarge, Stem, begin, check_pictures, check_side, halving
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.matching import matching_discriminator
 from telldraw.protocols import Recipe, Update
-
-SMALLEST = 4
-"""Side of the smallest map, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +104,7 @@ class Config:
     """Steps after which step sizes are halved, again and again; published: 100 epochs. 0: never."""
 
     def __post_init__(self) -> None:
-        sizes = [SMALLEST << n for n in range(1, 7)]
-        if self.resolution not in sizes:
-            raise TrainingError(
-                f"--config.resolution {self.resolution}: choose one of {', '.join(map(str, sizes))}, because each "
-                "layer doubles the side"
-            )
+        check_side(self.resolution)
         if self.captions < 1:
             raise TrainingError(f"--config.captions {self.captions}: at least 1 is needed")
         if not 0 <= self.wrong_weight < 1:
@@ -376,10 +368,5 @@ class System(nn.Module):
 def build(config: Config, facts: DescribedFacts) -> System:
     """A system for a set of captioned pictures. Raises TrainingError when they have another size than the config."""
     pictures = facts.pictures
-    if pictures.resolution != config.resolution:
-        raise TrainingError(
-            f"the pictures of {pictures.name} are {pictures.resolution}x{pictures.resolution}, the preset draws "
-            f"{config.resolution}x{config.resolution}; prepare them with --resolution {config.resolution} or set "
-            f"--config.resolution {pictures.resolution}"
-        )
+    check_pictures(pictures.name, pictures.resolution, config.resolution)
     return System(replace(config, channels=pictures.channels, text_dim=facts.text_dim, text_scale=facts.text_scale))

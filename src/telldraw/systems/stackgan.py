@@ -46,15 +46,12 @@ from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
 from telldraw.blocks.conditioning import ConditioningAugmentation
-from telldraw.blocks.strided import begin, halving
+from telldraw.blocks.strided import SMALLEST, begin, check_pictures, check_side, halving
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.divergence import gaussian_kl
 from telldraw.objectives.matching import matching_discriminator, stacked_discriminator
 from telldraw.protocols import Recipe, Update
-
-SMALLEST = 4
-"""Side of the smallest map, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +100,8 @@ class Config:
     """Steps after which step sizes are halved, again and again; published: 100 epochs. 0: never."""
 
     def __post_init__(self) -> None:
-        sizes = ", ".join(str(SMALLEST << n) for n in range(1, 7))
-        for flag, side in (("resolution", self.resolution), ("first-resolution", self.first_resolution)):
-            if str(side) not in sizes.split(", "):
-                raise TrainingError(f"--config.{flag} {side}: choose one of {sizes}; each layer doubles the side")
+        check_side(self.resolution)
+        check_side(self.first_resolution, "first-resolution")
         if self.first_resolution >= self.resolution + (self.stage == 1):
             raise TrainingError(
                 f"--config.first-resolution {self.first_resolution}: stage I draws smaller pictures than stage II, "
@@ -391,10 +386,5 @@ class System(nn.Module):
 def build(config: Config, facts: DescribedFacts) -> System:
     """A system for a set of captioned pictures. Raises TrainingError when they have another size than the config."""
     pictures = facts.pictures
-    if pictures.resolution != config.resolution:
-        raise TrainingError(
-            f"the pictures of {pictures.name} are {pictures.resolution}x{pictures.resolution}, the preset draws "
-            f"{config.resolution}x{config.resolution}; prepare them with --resolution {config.resolution} or set "
-            f"--config.resolution {pictures.resolution}"
-        )
+    check_pictures(pictures.name, pictures.resolution, config.resolution)
     return System(replace(config, channels=pictures.channels, text_dim=facts.text_dim, text_scale=facts.text_scale))
