@@ -10,7 +10,8 @@ import torch
 from pictures_like import CLASSES, make_pictures
 from telldraw.batches import Pictures
 from telldraw.data.archive import Dataset, Writer
-from telldraw.data.collection import Collection, Table, write_collection
+from telldraw.data.collection import Collection, Map, Table, write_collection
+from telldraw.data.multimodal_loader import MultimodalLoader
 from telldraw.data.picture_loader import PictureLoader
 from telldraw.data.prepared import open_prepared
 from telldraw.errors import DataError
@@ -138,3 +139,51 @@ def test_without_shuffling_a_split_is_read_once_in_its_order(path: Path) -> None
 def test_a_split_too_small_for_a_batch_is_refused(path: Path) -> None:
     with pytest.raises(DataError, match="has 16 pictures, too few for a batch of 17; choose a smaller --batch-size"):
         PictureLoader(Collection.open(path), "val", 17)
+
+
+REGIONS = ("background", "l_eye", "r_eye", "l_lip")
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Collection:
+    """Four pictures whose left half is bright, with a sketch, regions and captions; one has no caption."""
+    images = np.zeros((4, 3, 4, 4), np.uint8)
+    images[..., :2] = 200
+    regions = np.tile(np.array([1, 0, 3, 2], np.uint8), (4, 4, 1))
+    maps = {"sketch": Map((), iter([images[:2, 0], images[2:, 0]])), "regions": Map(REGIONS, regions)}
+    captions = [["one smiles", "one"], ["two"], [], ["four smiles"]]
+    with Writer(tmp_path / "faces.telldraw") as writer:
+        write_collection(writer, [images], np.ones((4, 1)), facts_of(4) | {"channels": 3}, captions, maps=maps)
+    return Collection.open(tmp_path / "faces.telldraw")
+
+
+def test_maps_are_kept_beside_the_pictures(faces: Collection) -> None:
+    assert faces.maps["regions"].names == REGIONS and faces.maps["sketch"].names == ()
+    assert np.array_equal(faces.maps["sketch"].rows, faces.images[:, 0])
+    assert faces.multimodal_facts.regions == REGIONS and faces.multimodal_facts.sketch
+    faces.verify()
+
+
+def test_batches_have_all_forms_of_a_picture(faces: Collection) -> None:
+    loader = MultimodalLoader(faces, "train", 4, seed=3)
+    batch = loader.batch(5)
+    assert batch.sketch.shape == (4, 1, 4, 4) and torch.equal(batch.sketch, batch.image[:, :1])
+    assert batch.regions.dtype == torch.int64 and batch.regions[0, 0].tolist() == [1, 0, 3, 2]
+    assert (batch.words != 0).any(1).sum() == 3  # one has no caption
+    again = MultimodalLoader(faces, "train", 4, seed=3).batch(5)
+    assert all(torch.equal(one, other) for one, other in zip(batch, again, strict=True))
+
+
+def test_what_is_left_becomes_right_in_a_mirror(faces: Collection) -> None:
+    batch = MultimodalLoader(faces, "train", 4, seed=3, mirror=True).batch(0)
+    turned = batch.image[:, 0, 0, 0] == 0
+    assert 0 < turned.sum() < 4
+    assert torch.equal(batch.sketch, batch.image[:, :1])
+    for regions, mirrored in zip(batch.regions, turned, strict=True):
+        # the eye on the left of the picture stays called by its side; l_lip is the lower lip
+        assert regions[0].tolist() == ([1, 3, 0, 2] if mirrored else [1, 0, 3, 2])
+
+
+def test_sets_without_other_forms_give_none(path: Path) -> None:
+    batch = MultimodalLoader(Collection.open(path), "train", 8).batch(0)
+    assert batch.sketch.shape == (0, 1, 28, 28) and batch.regions.shape == (0, 28, 28) and batch.words.shape[0] == 8

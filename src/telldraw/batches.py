@@ -144,3 +144,26 @@ class Captioned(NamedTuple):
         """[N, N] bool: whether the captions of one row describe the other too: of one picture, or of one class."""
         picture = self.row[:, None] == self.row[None]
         return picture | (self.label @ self.label.T > 0) if by_class else picture
+
+
+@dataclass(frozen=True)
+class MultimodalFacts:
+    """What a system that reads several kinds of input must know before it can be built."""
+
+    pictures: PictureFacts  # whose vocabulary is that of the captions
+    regions: tuple[str, ...]  # names of the regions of a label map, by number; none where the set has no such maps
+    sketch: bool  # whether each picture has a sketch
+
+
+class Multimodal(NamedTuple):
+    """N pictures, and the same in other forms, as far as the set has them; K classes."""
+
+    image: Tensor  # [N, C, H, W]: uint8 from the loader, [-1, 1] in a training step
+    label: Tensor  # [N, K] float 0 or 1: of K classes one, or as many as are there; K = 0 where nothing is known
+    sketch: Tensor  # [N, 1, H, W] like image, white paper and dark lines; [0, 1, H, W]
+    regions: Tensor  # [N, H, W] int64, the number of the region each place belongs to; [0, H, W]
+    words: Tensor  # [N, L] int64 word numbers of one of its captions, 0 = padding at the end; [N, 0]
+
+    def examples(self) -> int:
+        """Number of pictures, the unit of progress."""
+        return len(self.image)

@@ -10,10 +10,12 @@ A folder, written by `telldraw prepare` through `archive.Writer`, whole or not a
     features.npy     float32 [N, D]                        vectors.npy      float32 [K, E], a word vector for each class
     network/         weights of the network whose features these are
     TABLE.npy        numbers [N, S], what else is known of each picture; the manifest names the tables and their columns
+    MAP.npy          uint8 [N, H, W], what else is known of each place: a sketch, 255 white paper and 0 dark lines, or
+                     the number of the region a place belongs to; the manifest names the maps and their regions
 
-The four files of captions are there only where there are captions, and a table where there is one. Features and word
-vectors are there where the classes are tags, words that people used for a picture (docs/data/tags.md); the network,
-where it is one of telldraw's.
+The four files of captions are there only where there are captions, and a table or map where there is one. Features
+and word vectors are there where the classes are tags, words that people used for a picture (docs/data/tags.md); the
+network, where it is one of telldraw's.
 """
 
 import json
@@ -29,7 +31,7 @@ from telldraw.errors import DataError
 from telldraw.text import Vocabulary, normalise
 
 if TYPE_CHECKING:
-    from telldraw.batches import PictureFacts, TagFacts
+    from telldraw.batches import MultimodalFacts, PictureFacts, TagFacts
 
 FORMAT, VERSION = "telldraw pictures", 1
 NETWORK = "network"
@@ -58,6 +60,13 @@ class Table(NamedTuple):
         return self.rows[:, [self.columns.index(name) for name in columns]]
 
 
+class Map(NamedTuple):
+    """What is known of each place of each picture."""
+
+    names: tuple[str, ...]  # of the numbers in a map of regions; none of a grey picture, such as a sketch
+    rows: np.ndarray | Iterable[np.ndarray]  # uint8 [N, H, W], or blocks of it, one after the other
+
+
 def write_collection(
     writer: Writer,
     blocks: Iterable[np.ndarray],
@@ -67,6 +76,7 @@ def write_collection(
     *,
     tagging: Tagging | None = None,
     tables: Mapping[str, Table] | None = None,
+    maps: Mapping[str, Map] | None = None,
 ) -> None:
     """Write a set through an open `Writer`, and finish it.
 
@@ -76,6 +86,7 @@ def write_collection(
     captions: the sentences that describe each picture.
     tagging: features of each picture and a word vector for each class, where the classes are tags.
     tables: what else is known of each picture, by name.
+    maps: what else is known of each place, by name; of blocks each is read once, after the pictures' own.
     """
     count, channels, side = len(labels), facts["channels"], facts["resolution"]
     writer.rows("images.npy", (count, channels, side, side), np.uint8, blocks)
@@ -100,8 +111,15 @@ def write_collection(
         if table.rows.shape != (count, len(table.columns)):
             raise ValueError(f"the table {name} is {table.rows.shape}, for {count} pictures and {table.columns}")
         writer.array(f"{name}.npy", table.rows)
-    columns = {"tables": {name: list(table.columns) for name, table in tables.items()}} if tables else {}
-    writer.finish({**facts, **columns, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
+    for name, one in (maps or {}).items():
+        parts = [one.rows] if isinstance(one.rows, np.ndarray) else one.rows
+        writer.rows(f"{name}.npy", (count, side, side), np.uint8, parts)
+    known: dict[str, Any] = {}
+    if tables:
+        known["tables"] = {name: list(table.columns) for name, table in tables.items()}
+    if maps:
+        known["maps"] = {name: list(one.names) for name, one in maps.items()}
+    writer.finish({**facts, **known, "classes": list(facts["classes"])}, kind=(FORMAT, VERSION))
 
 
 def words_of(captions: Iterable[str]) -> Vocabulary:
@@ -140,6 +158,11 @@ class Collection:
             for name, columns in manifest.get("tables", {}).items()
         }
         """What else is known of each picture, by name."""
+        self.maps: dict[str, Map] = {
+            name: Map(tuple(names), np.load(path / f"{name}.npy", mmap_mode="c"))
+            for name, names in manifest.get("maps", {}).items()
+        }
+        """What else is known of each place, uint8 [N, H, W] mapped, by name."""
 
     @classmethod
     def open(cls, path: Path | str) -> "Collection":
@@ -182,6 +205,14 @@ class Collection:
             raise DataError(f"{self.path} holds pictures without tags; telldraw data lists the sets that have some")
         own = self.features[self.splits["train"]] if len(self.splits.get("train", ())) else self.features
         return TagFacts(self.facts, self.vectors, own.mean(0), own.std(0))
+
+    @cached_property
+    def multimodal_facts(self) -> "MultimodalFacts":
+        """What a system must know that reads pictures, sketches, maps of regions and captions alike."""
+        from telldraw.batches import MultimodalFacts
+
+        regions = self.maps["regions"].names if "regions" in self.maps else ()
+        return MultimodalFacts(self.facts, regions, "sketch" in self.maps)
 
     @property
     def network(self) -> Path | None:

@@ -48,10 +48,17 @@ class PictureLoader:
 
     def batch(self, step: int) -> Pictures:
         """Make the batch of `step`, the same whatever was drawn before."""
+        return self.of(self.rows(step))
+
+    def rows(self, step: int) -> np.ndarray:
+        """Which pictures the batch of `step` has."""
         epoch, place = divmod(step, len(self))
         count = len(self._rows)
         order = np.random.default_rng((self.seed, epoch)).permutation(count) if self.shuffle else np.arange(count)
-        chosen = self._rows[order[place * self.batch_size : (place + 1) * self.batch_size]]
+        return self._rows[order[place * self.batch_size : (place + 1) * self.batch_size]]
+
+    def of(self, chosen: np.ndarray) -> Pictures:
+        """Make a batch of these pictures."""
         rows = torch.from_numpy(chosen).to(self._images.device)
         return Pictures(self._images[rows], self._labels[rows].float())
 
