@@ -91,12 +91,26 @@ PRESETS = {
         **{"widths": (16, 48, 96), "dropout": 0.0},
         **{"shift": 0.05, "turn": 4.0, "stretch": 0.0, "mirror": True, "steps": 2000},
     ),
+    # what people see in a face (CelebA's attributes); the colour of hair and skin is asked, so no picture is tinted
+    "faces": Config(
+        **{"resolution": 64, "channels": 3, "num_classes": 38, "many": True, "widths": (24, 48, 96, 128)},
+        **{"dropout": 0.1, "shift": 0.05, "turn": 4.0, "stretch": 0.05, "mirror": True, "steps": 2000},
+    ),
+    # the same at half the width: features to train by, so that the judge has not been trained on
+    "faces-features": Config(
+        **{"resolution": 64, "channels": 3, "num_classes": 38, "many": True, "widths": (12, 24, 48, 64)},
+        **{"dropout": 0.1, "shift": 0.05, "turn": 4.0, "stretch": 0.05, "mirror": True, "steps": 2000},
+    ),
     "tiny": Config(widths=(4, 8), steps=100),
 }
 RECIPES = {
     "mnist": Recipe(batch_size=128, examples=768_000, sheet_every=100_000, decay=0.998, takes="12 minutes of one core"),
     "objects": Recipe(batch_size=128, examples=384_000, sheet_every=96_000, decay=0.998, takes="6 minutes of one core"),
     "birds": Recipe(batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="5 minutes of one core"),
+    "faces": Recipe(batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="8 minutes of one core"),
+    "faces-features": Recipe(
+        batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="4 minutes of one core"
+    ),
 }
 
 
@@ -152,11 +166,23 @@ class System(nn.Module):
         """images [N, C, H, W] in [-1, 1] -> logits [N, K]."""
         return self._logits(images)
 
-    def _map(self, images: Tensor) -> Tensor:
-        """[N, C, H, W] -> the last map [N, D, h, w]. Grey networks take the mean of colours."""
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """images [N, C, H, W] in [-1, 1] -> the map after each halving, from fine to coarse, each [N, D, h, w].
+
+        Grey networks take the mean of colours.
+        """
         if images.shape[1] != self.config.channels:
             images = images.mean(1, keepdim=True).expand(-1, self.config.channels, -1, -1)
-        return self.body(images.contiguous(memory_format=torch.channels_last))
+        x, found = images.contiguous(memory_format=torch.channels_last), []
+        for layer in self.body:
+            x = layer(x)
+            if isinstance(layer, Residual):  # it ends the row of layers at one size
+                found.append(x)
+        return found
+
+    def _map(self, images: Tensor) -> Tensor:
+        """[N, C, H, W] -> the last map [N, D, h, w]."""
+        return self.maps(images)[-1]
 
     def _logits(self, images: Tensor, dropout: float = 0.0) -> Tensor:
         if self.config.factors:

@@ -170,6 +170,17 @@ class Maps(nn.Module):
             bias: Tensor = nn.init.constant_(self.maps.bias, 0.5)  # type: ignore[arg-type]  # of depth: the middle
             bias[: self.objects] = -8.0  # over some 300 cells: one picture in ten has the object
 
+    def halvings(self, image: Tensor) -> list[Tensor]:
+        """image [N, 3, H, W] in [-1, 1] -> the map after each halving, from fine to coarse, each [N, D, h, w]."""
+        x, found = image.contiguous(memory_format=torch.channels_last), []
+        for layer in (*self.stem, *self.context[:-1]):
+            if isinstance(layer, Residual):
+                found = [*(each for each in found if each.shape[-1] != x.shape[-1]), layer(x)]
+                x = found[-1]
+            else:
+                x = layer(x)
+        return found
+
     def look(self, image: Tensor) -> Tensor:
         """image [N, 3, H, W] in [-1, 1] -> the map that those of the classes are read from, [N, D, h, w]."""
         fine = self.stem(image.contiguous(memory_format=torch.channels_last))
@@ -246,6 +257,13 @@ class System(nn.Module):
         """images [N, 3, H, W] in [-1, 1] -> [N, D], what the heads read, averaged over the picture."""
         seen = self.network.look(images)
         return seen.mean((2, 3)) if seen.dim() == 4 else seen
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """images [N, 3, H, W] in [-1, 1] -> the map after each halving, from fine to coarse, each [N, D, h, w].
+
+        Of the network `maps`; the released one gives none, and so an empty list.
+        """
+        return self.network.halvings(images) if isinstance(self.network, Maps) else []
 
     def optimizers(self) -> dict[str, Optimizer]:
         """One Adam."""
