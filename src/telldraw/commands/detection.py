@@ -226,7 +226,6 @@ def evaluate(argv: list[str], options: Any, dataset: "Dataset", out: Path) -> No
     found = measured(loaded, dataset, options.split, options.limit, options.device)
     found["command"] = shlex.join(["telldraw", "evaluate", *argv])
     writing.write(found, out, markdown(found))
-    show(found)
-    print(f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}")
+    writing.present(found, out, show, as_json=options.json)
     if options.into_card:
         weights.note(weights.find(options.weights), figures(found))

@@ -70,6 +70,8 @@ class Options:
     """Where to draw: cpu, cuda, cuda:1, ..."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Where the report goes (by default evaluation-SPLIT in the run or weights folder)."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print the report as JSON instead of tables."""
 
 
 def run(argv: list[str]) -> None:
@@ -110,10 +112,9 @@ def run(argv: list[str]) -> None:
     from telldraw.commands import report as writing
 
     writing.write(report, out)
-    writing.show(report)
+    writing.present(report, out, writing.show, as_json=options.json)
     if options.into_card:
         note(folder, writing.figures(report))
-    print(f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}")
 
 
 def _beside(given: str, folder: Path) -> Path:

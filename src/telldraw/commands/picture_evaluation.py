@@ -68,6 +68,7 @@ def is_picture_system(folder: Path) -> bool:
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
     """Measure the weights in `folder` on the prepared pictures, write the report, show it."""
     from telldraw import weights
+    from telldraw.commands import report as writing
     from telldraw.data.collection import Collection
 
     weights.check_device(options.device)
@@ -83,10 +84,9 @@ def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
             figures |= MEASURES[capability](job)
     report = _report(job, argv, figures)
     _write(report, job.sheets, out)
-    _show(report)
+    writing.present(report, out, _show, as_json=options.json)
     if options.into_card:
         weights.note(folder, {name: figure.value for name, figure in figures.items()})
-    print(f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}")
 
 
 def check_fits(card: dict[str, Any], collection: "Collection") -> None:
@@ -116,25 +116,9 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def classification(job: Job) -> dict[str, Figure]:
     """How often a classifier is right on the true pictures."""
-    from telldraw.metrics.classification import accuracy, exact, right
+    from telldraw.commands.classification import classification
 
-    system: Any = job.loaded.system
-    rows, known = job.rows, job.collection
-    measures = {"accuracy": (right, "named rightly")}
-    if known.many:
-        measures = {
-            "accuracy": (right, "whose likeliest class is one of theirs"),
-            "exact": (exact, "all of whose classes have a probability above 1/2, and no other"),
-        }
-    found: dict[str, Figure] = {}
-    for name, (measure, what) in measures.items():
-        with progress("classified", len(rows)) as tell:
-            share = accuracy(
-                system, known.images, known.labels, rows, measure=measure, device=job.options.device, progress=tell
-            )
-        error = (share * (1 - share) / len(rows)) ** 0.5
-        found[name] = Figure(share, f"share of {len(rows):,} true pictures {what}", error)
-    return found
+    return classification(job)
 
 
 def generation(job: Job) -> dict[str, Figure]:
@@ -262,6 +246,9 @@ def _report(job: Job, argv: list[str], figures: dict[str, Figure]) -> dict[str, 
     }
 
 
+_WIDTH = 100  # characters of the widest table that is shown in a terminal
+
+
 def rows_of(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The figures as (name, value with its error, what it is)."""
     found = []
@@ -296,3 +283,6 @@ def _show(report: dict[str, Any]) -> None:
     facts = report["weights"]
     print(f"{facts['name']} on {report['data']['name']}, split {report['data']['split']}")
     print(table(("figure", "value", "what it is"), rows_of(report)))
+    for heading, (heads, *rows) in report["tables"].items():
+        if sum(max(map(len, column)) + 2 for column in zip(heads, *rows, strict=True)) <= _WIDTH:
+            print(f"\n{heading}:\n{table(heads, rows)}")  # wider ones are in the report alone

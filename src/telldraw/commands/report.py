@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +179,13 @@ def show(report: dict[str, Any]) -> None:
     for name, value in facts(report):
         console.print(f"{name:>8}  {value}", highlight=False, markup=False, soft_wrap=True)
     console.print(report["note"], soft_wrap=True, highlight=False)
+
+
+def present(report: dict[str, Any], out: Path, show: Callable[[dict[str, Any]], None], *, as_json: bool) -> None:
+    """Print a report, for people by `show` or for programs as JSON, and say where it is written."""
+    if as_json:
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        show(report)
+    place = f"written to {out / 'evaluation.json'} and {out / 'evaluation.md'}"
+    print(place, file=sys.stderr if as_json else sys.stdout)

@@ -117,7 +117,7 @@ def shares(
             by_chance[name] += int(right.sum())
     all_of = {name: int(of.sum()) for name, (_, of) in own.items()}
     return {
-        name: Share(*_ratio(right, of), _over(by_chance[name], all_of[name] * len(others)), all_of[name])
+        name: Share(*ratio(right, of), _over(by_chance[name], all_of[name] * len(others)), all_of[name])
         for name, (right, of) in own.items()
     }
 
@@ -135,7 +135,7 @@ def _check(probability: Tensor, asked: Tensor, kinds: Tensor, names: Sequence[st
         raise ValueError("a caption names two solids that one kind could be")
 
 
-def _ratio(right: Tensor, of: Tensor) -> tuple[float, float]:
+def ratio(right: Tensor, of: Tensor) -> tuple[float, float]:
     """sum(right) / sum(of) and its standard error, rows being independent (the ratio estimator's): [N], [N]."""
     right, of = right.double(), of.double()
     share = _over(float(right.sum()), float(of.sum()))
