@@ -1,8 +1,8 @@
 """Whether faces are as a text asks, and what else changed when they were edited: pure functions of tensors.
 
-A judge gives each picture a probability for each of K attributes (CelebA's: "Eyeglasses", "Smiling", ...); above 1/2 the
-attribute counts as there. What a text asks is a row of 1 (it should be there), 0 (it should not) and -1 (not said). No
-paper defines these figures: TediGAN (Xia et al., CVPR 2021) asked people instead, and released no code for it. They
+A judge gives each picture a probability for each of K attributes (CelebA's: "Eyeglasses", "Smiling", ...); above 1/2
+the attribute counts as there. What a text asks is a row of 1 (it should be there), 0 (it should not) and -1 (not said).
+No paper defines these figures: TediGAN (Xia et al., CVPR 2021) asked people instead, and released no code for it. They
 stand for its claims, and for the limitation it names, that attributes nobody asked for change too:
 
     asked_right    what is asked is there                          of pictures drawn for texts, and of edits
@@ -194,7 +194,9 @@ def to_real(distance: Distance, drawn: Tensor, real: Tensor) -> Tensor:
     usual measure of diversity, is another figure, of which higher is better.
     """
     if drawn.dim() != 5 or drawn.shape[:1] + drawn.shape[2:] != real.shape:
-        raise ValueError(f"[G, K, 3, H, W] and [G, 3, H, W] were expected, not {tuple(drawn.shape)}, {tuple(real.shape)}")
+        raise ValueError(
+            f"[G, K, 3, H, W] and [G, 3, H, W] were expected, not {tuple(drawn.shape)}, {tuple(real.shape)}"
+        )
     return torch.stack([distance(drawn[:, number], real) for number in range(drawn.shape[1])]).mean(0)
 
 

@@ -13,7 +13,6 @@ the edge, the last block takes the maximum where the paper takes an average, and
 """
 
 import hashlib
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from telldraw import pixels
 from telldraw.blocks import inception as blocks
 from telldraw.errors import WeightsError
+from telldraw.metrics import state_dicts
 
 FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")
 ADDRESS = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/" + FILES[0]
@@ -107,7 +107,7 @@ def load(path: Path | None = None, device: str = "cpu") -> Inception:
         )
     network = Inception()
     network.checksum = checksum
-    _fill(network, _read(file), file)
+    _fill(network, state_dicts.read(file), file)
     return network.to(device)
 
 
@@ -117,17 +117,6 @@ def _sha256(file: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{file} cannot be read: {error.strerror}") from None
-
-
-def _read(file: Path) -> Mapping[str, Tensor]:
-    try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)  # runs no code
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{file} cannot be read as weights: {reason}") from None
-    if not isinstance(weights, Mapping):
-        raise WeightsError(f"{file} holds a {type(weights).__name__}; a state dict was expected")
-    return weights
 
 
 def _fill(network: Inception, weights: Mapping[str, Tensor], file: Path) -> None:

@@ -10,8 +10,7 @@ Nothing is downloaded. The user gives a folder with two files for one of two cla
 Both are read with `weights_only=True`: nothing in them is executed. torchvision itself is not needed.
 """
 
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -20,9 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from telldraw.errors import WeightsError
+from telldraw.metrics import state_dicts
 
 _SHIFT = (-0.030, -0.088, -0.188)  # of ImageNet's normalisation, for pixels in [-1, 1]
 _SCALE = (0.458, 0.448, 0.450)
+_HINT = "is it the file that telldraw.metrics.lpips names?"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class LPIPS(nn.Module):
         for place, layer in enumerate(self.features):
             pixels = layer(pixels)
             if place in self.plan.taps:
-                units.append(pixels / (pixels.square().sum(1, keepdim=True).sqrt() + 1e-10))
+                # the norm's own gradient is 0 where all channels are, that of a root of a sum is not a number
+                units.append(pixels / (torch.linalg.vector_norm(pixels, dim=1, keepdim=True) + 1e-10))
         return units
 
     def forward(self, drawn: Tensor, true: Tensor) -> Tensor:
@@ -148,33 +150,11 @@ def from_folder(folder: Path) -> LPIPS:
         if classifiers and (folder / plan.heads).is_file():
             distance = LPIPS(name)
             # the classifier's own last layers stay in the file
-            _copy(dict(distance.features.named_parameters()), "features.{}", classifiers[0])
-            _copy(dict(distance.heads.named_parameters()), "lin{}.model.1.weight", folder / plan.heads)
+            for targets, form, path in (
+                (distance.features, "features.{}", classifiers[0]),
+                (distance.heads, "lin{}.model.1.weight", folder / plan.heads),
+            ):
+                state_dicts.copy(dict(targets.named_parameters()), form, state_dicts.read(path), path, _HINT)
             return distance
     wanted = " or ".join(f"{plan.pattern} with {plan.heads}" for plan in BACKBONES.values())
     raise WeightsError(f"no weights for LPIPS in {folder}: {wanted} is needed (telldraw.metrics.lpips says where from)")
-
-
-def _read(path: Path) -> Mapping[str, Tensor]:
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path} cannot be read as weights: {reason}") from None
-    if not isinstance(weights, Mapping):
-        raise WeightsError(f"{path} holds a {type(weights).__name__}; a state dict was expected")
-    return weights
-
-
-def _copy(targets: Mapping[str, Tensor], form: str, path: Path) -> None:
-    """Set each target from the weights in `path`, whose keys are `form` with the target's name."""
-    weights = _read(path)
-    for name, target in targets.items():
-        key = form.format(name)
-        if not isinstance(weights.get(key), Tensor):
-            raise WeightsError(f"{path} has no weights {key!r}; is it the file that telldraw.metrics.lpips names?")
-        if weights[key].shape != target.shape:
-            shapes = f"{tuple(weights[key].shape)}, not {tuple(target.shape)}"
-            raise WeightsError(f"{key!r} in {path} has the shape {shapes}")
-        with torch.no_grad():
-            target.copy_(weights[key])
