@@ -54,6 +54,10 @@ class Update(Protocol):
         """Make the momentum of the optimizer `name`, an SGD, this one."""
         ...
 
+    def forget(self, name: str) -> None:
+        """Let the optimizer `name` begin anew: no mean gradients, no counted steps; its step sizes stay."""
+        ...
+
     def record(self, **values: Tensor | float) -> None:
         """Note figures for the log; they move nothing."""
         ...
@@ -136,6 +140,29 @@ class Generative(Protocol):
 
         All that is random is in `noise`: the same arguments give the same pictures.
         """
+        ...
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """A system that makes of noise a code for each of its layers first: coarse ones, then fine ones."""
+
+    layers: int
+    """How many layers, L."""
+    style_dim: int
+    """Numbers in the code of a layer, C."""
+
+    @property
+    def mean(self) -> Tensor:
+        """[L, C]: the mean code."""
+        ...
+
+    def map(self, noise: Tensor) -> Tensor:
+        """noise [N, noise_dim] ~ N(0, 1) -> codes w [N, L, C]."""
+        ...
+
+    def synthesise(self, w: Tensor) -> Tensor:
+        """Codes w [N, L, C], of one or of several noises -> [N, 3, H, W] in [-1, 1]; nothing in it is random."""
         ...
 
 

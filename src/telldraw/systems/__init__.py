@@ -40,6 +40,12 @@ SYSTEMS = {
         ("Generative",),
         batch="Pictures",
     ),
+    "stylegan": Entry(
+        "Draws pictures from noise, a style for each layer: coarse layers pose, fine ones colour",
+        "Karras et al., CVPR 2019 and 2020 (arXiv:1812.04948, 1912.04958)",
+        ("Generative", "Layered"),
+        batch="Pictures",
+    ),
     "classifier": Entry(
         "Says what a picture shows, to score what others generate",
         "LeCun et al., Proc. IEEE 1998; batch norm and residuals as usual since",

@@ -41,6 +41,10 @@ class Update:
         for group in self.optimizers[name].param_groups:
             group["momentum"] = value
 
+    def forget(self, name: str) -> None:
+        """Empty the state of `name`; step sizes, and what `rate` made of them, stay."""
+        self.optimizers[name].state.clear()
+
     def record(self, **values: Tensor | float) -> None:
         """Note figures for the log; the last value of each name counts."""
         for name, value in values.items():
