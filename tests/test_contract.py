@@ -17,11 +17,14 @@ from telldraw.batches import (
     DescribedFacts,
     Dialogues,
     Facts,
+    Multimodal,
+    MultimodalFacts,
     PictureFacts,
     Pictures,
     TagFacts,
     Tags,
 )
+from telldraw.errors import WeightsError
 from telldraw.metrics.evaluation import draw, on_canvas, select
 from telldraw.text import MAX_CHARACTERS, PADDING, TELLER, UNKNOWN, Vocabulary
 from telldraw.training.update import Update
@@ -38,9 +41,11 @@ def facts(config: Any, batch: str = "Dialogues") -> Any:
         return TagFacts(of_pictures, vectors, mean, mean + 2)
     side = config.resolution
     if batch != "Dialogues":
-        words = WORDS if batch == "Captioned" else None
+        words = WORDS if batch in ("Captioned", "Multimodal") else None
         shares = (0.5, 0.25, 0.25)
         known = PictureFacts("test", "none", side, config.channels, CLASSES, shares=shares, vocabulary=words)
+        if batch == "Multimodal":
+            return MultimodalFacts(known, ("background", "skin", "hair"), sketch=True)
         return DescribedFacts(known, text_dim=7, text_scale=0.5) if batch == "Described" else known
     background = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     return Facts("test", "none", side, CLASSES, WORDS, background)
@@ -96,12 +101,23 @@ def described(known: DescribedFacts, seed: int = 0) -> Described:
     return Described(image, text, wrong)
 
 
+def multimodal(known: MultimodalFacts, seed: int = 0) -> Multimodal:
+    """Six pictures, each with a sketch, a map of regions and a caption."""
+    image, label = pictures(known.pictures, seed)
+    rng = torch.Generator().manual_seed(seed)
+    regions = torch.randint(0, len(known.regions), (6, *image.shape[2:]), generator=rng)
+    words = torch.randint(1, len(WORDS), (6, 5), generator=rng)
+    words[::2, 3:] = 0
+    return Multimodal(image, label, image[:, :1].clone(), regions, words)
+
+
 KINDS: dict[str, Callable[[Any], Any]] = {
     "Dialogues": dialogues,
     "Pictures": pictures,
     "Tags": tags,
     "Captioned": captioned,
     "Described": described,
+    "Multimodal": multimodal,
 }
 """A small batch of each kind that a system may be trained on."""
 BATCHES: dict[str, Callable[[Any], Any]] = {name: KINDS[entry.batch] for name, entry in systems.SYSTEMS.items()}
@@ -554,3 +570,60 @@ def test_a_state_dict_goes_round(module: ModuleType, name: str) -> None:
     other.load_state_dict(system.state_dict())
     words, noise = torch.tensor([[3, 4, 6]]), torch.randn(1, system.noise_dim)
     assert torch.equal(one_turn(other.eval(), words, noise), one_turn(system, words, noise))
+
+
+# Layered generators, and what is told by texts, sketches and maps of regions
+
+
+@torch.no_grad()
+@those("Layered")
+def test_codes_have_the_stated_shape_and_pictures_follow_from_them(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    code = system.map(torch.randn(3, system.noise_dim))
+    assert code.shape == (3, system.layers, system.style_dim) and system.mean.shape == code.shape[1:]
+    images = system.synthesise(code)
+    assert images.shape == (3, *batch.image.shape[1:]) and images.dtype == torch.float32
+    assert bool((images.abs() <= 1).all())
+    torch.manual_seed(1)
+    assert torch.equal(system.synthesise(code), images), "same code, other pixels"
+    torch.testing.assert_close(system.synthesise(code[1:2])[0], images[1], rtol=0, atol=1e-4)
+    for layer in range(system.layers):
+        changed = code.clone()
+        changed[:, layer] += 3
+        assert not torch.equal(system.synthesise(changed), images), f"layer {layer} says nothing"
+
+
+@torch.no_grad()
+@those("Guided")
+@pytest.mark.parametrize("kind", ["image", "sketch", "regions", "text"])
+def test_a_code_is_read_once_its_encoder_is_trained(module: ModuleType, name: str, kind: str) -> None:
+    config = module.PRESETS["tiny" if kind == "image" else f"tiny-{kind}"]
+    known = facts(config, systems.SYSTEMS[name].batch)
+    system = module.build(config, known)
+    batch = BATCHES[name](known)
+    given = batch.words if kind == "text" else getattr(batch, kind)
+    with pytest.raises(WeightsError, match=f"read no {kind} yet"):
+        system.code_of(kind, given)
+    with torch.enable_grad():
+        train(system, batch)
+    system.eval()
+    code = system.code_of(kind, given)
+    assert code.shape == (6, system.layers, system.style_dim) and bool(code.isfinite().all())
+    torch.testing.assert_close(system.code_of(kind, given[2:3])[0], code[2], rtol=1e-4, atol=1e-5)
+    assert not torch.equal(code[0], code[1])
+
+
+@those("Guided")
+def test_a_code_is_fitted_to_a_picture(module: ModuleType, name: str) -> None:
+    system, batch = able(module, name)
+    with torch.no_grad():
+        start = system.code_of("image", batch.image)
+        before = (system.synthesise(start) - batch.image).square().mean()
+    heard: list[int] = []
+    code = system.optimise(batch.image, start, steps=20, rate=0.1, each=lambda step, loss: heard.append(step))
+    assert heard == list(range(1, 21)) and not code.requires_grad
+    with torch.no_grad():
+        assert (system.synthesise(code) - batch.image).square().mean() < before
+    assert all(weight.grad is None for weight in system.parameters())
+    anchored = system.optimise(batch.image, start, steps=20, rate=0.1, anchor=(start, 1e4))
+    assert (anchored - start).square().mean() < (code - start).square().mean()

@@ -303,7 +303,9 @@ def test_a_penalty_of_the_slope_is_differentiated_rightly(version: Any) -> None:
     weights = (judge.colours[-1].conv.weight,)
 
     def slope(*_: Any) -> torch.Tensor:
-        return torch.autograd.grad(judge.verdict(judge.blocks[0](judge.colours[1](image))).sum(), image, create_graph=True)[0]
+        return torch.autograd.grad(
+            judge.verdict(judge.blocks[0](judge.colours[1](image))).sum(), image, create_graph=True
+        )[0]
 
     assert torch.autograd.gradcheck(slope, weights, eps=1e-5, atol=1e-4, fast_mode=True)
 

@@ -290,3 +290,36 @@ class TextEncoder(Protocol):
     def embed(self, characters: Tensor, words: Tensor) -> Tensor:
         """Captions, as codes of characters [N, 201] and word numbers [N, L], int64, 0 = nothing -> [N, text_dim]."""
         ...
+
+
+@runtime_checkable
+class Perceiving(Protocol):
+    """A system that compares pictures in the features of a network that is handed in."""
+
+    def perceive(self, perceptual: Any) -> None:
+        """Take a module with `distance(x, y) -> [N]` of pictures [N, C, H, W]; it is no part of the weights."""
+        ...
+
+
+@runtime_checkable
+class Guided(Protocol):
+    """A generator of layered codes that are also read from pictures, sketches, maps of regions and texts."""
+
+    ready: Tensor
+    """[4] 0 or 1: whether codes are read yet from an image, a sketch, regions, a text."""
+
+    def code_of(self, kind: str, given: Tensor) -> Tensor:
+        """What is given -> code [N, L, C].
+
+        kind, and given: "image" [N, 3, H, W] in [-1, 1]; "sketch" [N, 1, H, W] in [-1, 1]; "regions" [N, H, W] int64
+        numbers; "text" [N, T] int64 word numbers, 0 = padding. Raises WeightsError for one that was not trained yet.
+        """
+        ...
+
+    def optimise(self, image: Tensor, start: Tensor, **how: Any) -> Tensor:
+        """Picture [N, 3, H, W] and a first code [N, L, C] -> the code with which the picture is best drawn."""
+        ...
+
+    def unlike(self, images: Tensor) -> Tensor:
+        """How many standard deviations worse than training pictures these [N, 3, H, W] are found again, [N]."""
+        ...

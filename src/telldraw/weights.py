@@ -96,12 +96,12 @@ def card(folder: Path) -> dict[str, Any]:
     return found
 
 
-def note(folder: Path, figures: dict[str, Any]) -> None:
-    """Write measured figures into the card of the weights in `folder`, whole or not at all."""
+def note(folder: Path, figures: dict[str, Any], *, under: str = "figures") -> None:
+    """Write what was measured into the card of the weights in `folder`, whole or not at all."""
     known = card(folder)
     part = folder / "config.json.part"
     try:
-        text = json.dumps({**known, "figures": figures}, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps({**known, under: figures}, indent=1, ensure_ascii=False) + "\n"
         part.write_text(text, encoding="utf-8")
         os.replace(part, folder / "config.json")
     except OSError as error:

@@ -53,9 +53,7 @@ class Sizes:
         """Raise TrainingError for sizes no network can have."""
         sides = [8 << n for n in range(8)]
         if self.resolution not in sides:
-            raise TrainingError(
-                f"--config.resolution {self.resolution}: choose one of {', '.join(map(str, sides))}"
-            )
+            raise TrainingError(f"--config.resolution {self.resolution}: choose one of {', '.join(map(str, sides))}")
         if self.width < self.resolution:
             raise TrainingError(
                 f"--config.width {self.width} leaves maps of {self.resolution} pixels without a channel; "

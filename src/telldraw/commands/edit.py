@@ -6,9 +6,9 @@ functions that need it, so that `--help` and a wrong flag are answered at once.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
@@ -23,17 +23,21 @@ if TYPE_CHECKING:
 
 _WIDTH, _SWEEP_WIDTH = 192, 96
 """Pictures are enlarged to about so many pixels of width; in a sweep, where there are many, to less."""
-_MOST = 100
+_MOST, _MOST_STEPS = 100, 10_000
+_USUAL = "tedigan-faces-64"
+"""The weights that are meant where a picture alone is named."""
 Change = tyro.conf.UseAppendAction[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Options:
-    """Change numbers of a picture's code and see what becomes of the picture.
+    """Change a picture: by telling what is to be different (tedigan), or by the numbers of its code (vae).
 
-    Writes a sheet: the picture, what its code gives, and what the changed code gives; with --sweep a row of pictures
-    for each number swept. Without any change, prints the code.
+    Writes a sheet: the picture, what its code gives, and what the changed code gives. Several texts are told one after
+    the other. Numbers: with --sweep a row of pictures for each number swept; without any change, prints the code.
 
+      telldraw edit tedigan-faces-64 photo.png "he is smiling, with blond hair" "he wears a hat"
+      telldraw edit tedigan-faces-64 photo.png --sketch other.png
       telldraw edit runs/vae-mnist --data mnist-28.telldraw --index 7 --set 3=2.0 --add 5=-1.5
       telldraw edit runs/vae-mnist five.png --sweep 3=-3:3:7 --sweep 11=-3:3:7
     """
@@ -44,12 +48,37 @@ class Options:
         None
     )
     """The picture to edit; or give --data and --index."""
+    texts: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="TEXT")] = ()
+    """What is to be different: "she wears eyeglasses", "no hat". Each is told to what the one before made."""
+    how: Literal["move", "replace"] = "move"
+    """What a text does to the layers it is about: moves their codes from the contrary towards itself, or replaces them
+    by its own, as in the paper."""
+    strength: float = 1.0
+    """Of a move: how far."""
+    layers: str | None = None
+    """The layers to change, such as 0-3,8, instead of the table's."""
+    table: str | None = None
+    """Which layers an attribute has: auto (measured by telldraw layers), tedigan14, idinvert14 or all."""
+    sketch: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Take the structure from this sketch, dark lines on white."""
+    label: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Take the structure from this map of regions, a PNG whose pixels are numbers of regions."""
+    steps: int = 100
+    """Steps in which the code is fitted to this one picture before it is changed (instance-level optimisation); 0: as
+    it is read."""
+    perceptual: str | None = None
+    """Whose features compare pictures in these steps, as in telldraw train; without it, pixels alone."""
     set: Annotated[Change, tyro.conf.arg(metavar="N=VALUE", help_behavior_hint="")] = ()
     """Make number N of the code, counted from 0, this value. Before a picture is seen each is N(0, 1). Repeatable."""
     add: Annotated[Change, tyro.conf.arg(metavar="N=VALUE", help_behavior_hint="")] = ()
     """Add this value to number N, after --set. Repeatable."""
     sweep: Annotated[Change, tyro.conf.arg(metavar="N=FROM:TO:COUNT", help_behavior_hint="")] = ()
     """A row of COUNT pictures in which number N, or each in turn where N is `all`, goes from FROM to TO. Repeatable."""
+    clip: str | None = None
+    """Also fit the code to each text by this CLIP model, a folder or a name on the Hugging Face hub (needs
+    transformers); so many steps again."""
+    clip_weight: float = 1.0
+    """Of 1 - cosine of picture and text in CLIP, beside the pixels' mean square."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="PREPARED", help_behavior_hint="")] = None
     """Take the picture from this prepared data set."""
     split: str = "test"
@@ -79,7 +108,7 @@ class Edited(NamedTuple):
 
 def run(argv: list[str]) -> None:
     """`argv` is what follows `telldraw edit`."""
-    options = tyro.cli(Options, args=argv, prog="telldraw edit")
+    options = _sorted(tyro.cli(Options, args=argv, prog="telldraw edit"))
     _check(options)
     from telldraw.commands import loading, picture_input
     from telldraw.drawing.files import save_picture
@@ -87,15 +116,16 @@ def run(argv: list[str]) -> None:
     from telldraw.systems import SYSTEMS
 
     loaded = loading.load(options.weights, options.device, tuple(EDITORS), "edit pictures")
+    able = SYSTEMS[loaded.card["system"]].capabilities
+    way = next(capability for capability in EDITORS if capability in able)
+    _check_way(way, loaded, options)
     if options.data is not None:
         collection = picture_input.open_collection(options.data, loaded)
         picture = picture_input.of_collection(collection, options.split, options.index)
     else:
         assert options.picture is not None
         picture = picture_input.of_file(options.picture, loaded, resize=options.resize)
-    able = SYSTEMS[loaded.card["system"]].capabilities
-    editor = next(edit for capability, edit in EDITORS.items() if capability in able)
-    edited = editor(loaded, picture, options)
+    edited = EDITORS[way](loaded, picture, options)
     for line in edited.said:
         print(line)
     save_picture(contact_sheet(edited.strips), options.out)
@@ -103,6 +133,20 @@ def run(argv: list[str]) -> None:
     if options.only is not None:
         save_picture(edited.picture, options.only)
         print(options.only)
+
+
+def _sorted(options: Options) -> Options:
+    """What stands where by position: weights may be left out, and with --data there is no picture before the texts."""
+    from telldraw.data.pictures import ENDINGS
+
+    weights, picture, texts = options.weights, options.picture, options.texts
+    first = Path(weights)
+    if first.suffix.lower() in ENDINGS and options.data is None:  # no weights have such a name
+        texts = (str(picture), *texts) if picture is not None else texts
+        weights, picture = _USUAL, first
+    elif options.data is not None and picture is not None:
+        texts, picture = (str(picture), *texts), None
+    return replace(options, weights=weights, picture=picture, texts=texts)
 
 
 def _check(options: Options) -> None:
@@ -114,6 +158,52 @@ def _check(options: Options) -> None:
     files.check_file(options.out, files.PICTURES, "--out")
     if options.only is not None:
         files.check_file(options.only, files.PICTURES, "--only")
+    if not 0 <= options.steps <= _MOST_STEPS:
+        raise TelldrawError(f"--steps {options.steps}: 0 to {_MOST_STEPS:,} steps can be taken")
+
+
+def _check_way(way: str, loaded: "Loaded", options: Options) -> None:
+    """Raise TelldrawError for what belongs to another way to edit than that of the weights."""
+    flags = {"--set": options.set, "--add": options.add, "--sweep": options.sweep}
+    told = {"--sketch": options.sketch, "--label": options.label, "--layers": options.layers, "--table": options.table}
+    if way == "Guided":
+        if wrong := next((flag for flag, given in flags.items() if given), None):
+            raise TelldrawError(f"{wrong} changes numbers of a code; {loaded.name} is told in words what to change")
+        return
+    if options.texts:
+        raise TelldrawError(
+            f"{options.texts[0]!r}: {loaded.name} is not told in words; change its numbers (--set, --add, --sweep)"
+        )
+    if wrong := next((flag for flag, given in told.items() if given), None):
+        raise TelldrawError(f"{wrong} is for weights that are told in words, and {loaded.name} are not")
+
+
+def by_text(loaded: "Loaded", picture: "Tensor", options: Options) -> Edited:
+    """Find the code of a picture [1, 3, H, W] in [-1, 1], change it by what is told, and draw it: a `Guided` system."""
+    from telldraw import pixels
+    from telldraw.commands import guided
+    from telldraw.drawing.sheet import Frame, Strip
+
+    picture = picture.to(options.device)
+    found = guided.Source(
+        steps=options.steps,
+        perceptual=options.perceptual,
+        clip=options.clip,
+        clip_weight=options.clip_weight,
+        name=str(options.picture or f"picture {options.index}"),
+    )
+    states = guided.edited(
+        loaded,
+        picture,
+        found,
+        guided.Given(options.texts, options.sketch, options.label, layers=options.layers, table=options.table),
+        how=options.how,
+        strength=options.strength,
+        resize=options.resize,
+    )
+    frames = [Frame(_sized(pixels.to_image(state.image), loaded, _WIDTH), "", state.said) for state in states]
+    said = [state.detail for state in states if state.detail]
+    return Edited([Strip("", frames)], pixels.to_image(states[-1].image), said)
 
 
 def by_number(loaded: "Loaded", picture: "Tensor", options: Options) -> Edited:
@@ -156,7 +246,7 @@ def by_number(loaded: "Loaded", picture: "Tensor", options: Options) -> Edited:
     return Edited(strips, alone, said)
 
 
-EDITORS: dict[str, Callable[["Loaded", "Tensor", Options], Edited]] = {"Latent": by_number}
+EDITORS: dict[str, Callable[["Loaded", "Tensor", Options], Edited]] = {"Latent": by_number, "Guided": by_text}
 """Capability -> how systems that have it edit."""
 
 

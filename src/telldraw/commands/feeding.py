@@ -30,12 +30,37 @@ def reader_for(options: Any, batch: str, device: str) -> "Reader | None":
     )
 
 
+def hand_in_perceptual(system: Any, options: Any, device: str) -> None:
+    """Give a system that learns to find pictures again the network in whose features these are compared.
+
+    Raises TrainingError when it is missing, or given to another system.
+    """
+    from telldraw.protocols import Perceiving
+
+    given, config = options.perceptual, options.config
+    if not isinstance(system, Perceiving):
+        if given is not None:
+            raise TrainingError(f"--perceptual {given}: this system compares no pictures by features; leave it out")
+        return
+    if given is not None:
+        from telldraw.commands.perceiving import load
+
+        system.perceive(load(given, device))
+    elif config.perceptual_weight and config.stage in ("image", "sketch", "regions"):
+        raise TrainingError(
+            "--perceptual is missing: pictures are compared in the features of a network; name a classifier or "
+            "detector trained on such pictures, or VGG's weights; or set --config.perceptual-weight 0"
+        )
+
+
 def facts_for(dataset: "Dataset | Collection", batch: str, reader: "Reader | None") -> Any:
     """What a system that is trained on `batch` must know of the data."""
-    if isinstance(dataset, Dataset) or batch not in ("Tags", "Described"):
+    if isinstance(dataset, Dataset) or batch not in ("Tags", "Described", "Multimodal"):
         return dataset.facts
     if batch == "Tags":
         return dataset.tag_facts
+    if batch == "Multimodal":
+        return dataset.multimodal_facts
     from telldraw.batches import DescribedFacts
     from telldraw.data.text_loader import text_scale
 
@@ -53,6 +78,7 @@ def loader_for(
     """What gives the batches of the training split, of the type `batch`."""
     from telldraw.data.caption_loader import CaptionLoader
     from telldraw.data.loader import Loader
+    from telldraw.data.multimodal_loader import MultimodalLoader
     from telldraw.data.picture_loader import PictureLoader
     from telldraw.data.tag_loader import TagLoader
     from telldraw.data.text_loader import TextLoader
@@ -64,6 +90,8 @@ def loader_for(
         return Loader(dataset, "train", size, seed=seed, device=device, **how)
     if batch == "Tags":
         return TagLoader(dataset, "train", size, seed=seed, device=device)
+    if batch == "Multimodal":
+        return MultimodalLoader(dataset, "train", size, seed=seed, mirror=config.mirror)
     if batch == "Captioned":
         how = {"captions": config.captions, "sampling": config.sampling}
         return CaptionLoader(dataset, "train", size, seed=seed, **how)

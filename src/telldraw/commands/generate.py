@@ -26,6 +26,8 @@ class Options:
     are made, and different captions are drawn from the same noise:
 
       telldraw generate gan-cls-birds-64 "a large red cube behind a small blue ball" "a small green cylinder" --n 8
+      telldraw generate runs/tedigan-faces-64-text "a young woman with black hair and eyeglasses" --n 8
+      telldraw generate runs/tedigan-faces-64-sketch --sketch face.png --n 8
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
@@ -34,7 +36,23 @@ class Options:
     """What to draw, of weights that draw from captions; each is a row of the sheet."""
     label: str | None = None
     """What to show, of the classes the weights know: a name, or several with commas where pictures show several things.
-    Without it, each class in turn."""
+    Without it, each class in turn. Of weights that read maps of regions (tedigan): such a map, a PNG whose pixels are
+    numbers of regions."""
+    sketch: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Of tedigan: draw from this sketch, dark lines on white."""
+    image: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Of tedigan: take what else is needed from this picture."""
+    content: str | None = None
+    """Of tedigan: whose code is in the layers of what is asked (text, image, sketch, label or noise); the first of what
+    is given unless said."""
+    style: str | None = None
+    """Of tedigan: whose code is in the other layers; the second of what is given, or noise."""
+    layers: str | None = None
+    """Of tedigan: the layers that are the content's, such as 0-3,8, instead of the table's."""
+    table: str | None = None
+    """Of tedigan: which layers an attribute has: auto (measured by telldraw layers), tedigan14, idinvert14 or all."""
+    resize: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Of tedigan: make files of another size fit."""
     n: int = 16
     """How many pictures, of each caption where there are captions."""
     cut: bool = False
@@ -65,14 +83,20 @@ def run(argv: list[str]) -> None:
     options = tyro.cli(Options, args=argv, prog="telldraw generate")
     _check(options)
     from telldraw import pixels
+    from telldraw.commands import guided
     from telldraw.commands.loading import load
     from telldraw.commands.reading import check_captions
     from telldraw.drawing.files import written
     from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge, grid, side_by_side
 
     loaded = load(options.weights, options.device, ("Generative", "TextToImage"), "generate pictures")
-    told = check_captions(loaded, options.captions, cut=options.cut, device=options.device)
-    drawn = of_captions(loaded.system, options) if told else images(loaded, options)
+    guide = given(loaded, options)
+    if guide is not None:
+        told = bool(options.captions)
+        drawn = guided.drawn(loaded, guide, options.n, seed=options.seed, device=options.device).flatten(0, 1)
+    else:
+        told = check_captions(loaded, options.captions, cut=options.cut, device=options.device)
+        drawn = of_captions(loaded.system, options) if told else images(loaded, options)
     pictures = [pixels.to_image(image) for image in drawn]
     if options.folder is not None:
         options.folder.mkdir(parents=True)
@@ -105,9 +129,9 @@ def _check(options: Options) -> None:
     if not 1 <= options.n <= _MOST:
         raise TelldrawError(f"--n {options.n}: 1 to {_MOST:,} pictures can be made at once")
     if options.captions:
-        for flag, given in (("--label", options.label), ("--grid", options.grid), ("--reject", options.reject or None)):
-            if given is not None:
-                raise TelldrawError(f"{flag} {given} is for pictures without captions; drop it, or the captions")
+        for flag, value in (("--grid", options.grid), ("--reject", options.reject or None)):
+            if value is not None:
+                raise TelldrawError(f"{flag} {value} is for pictures without captions; drop it, or the captions")
         if len(options.captions) * options.n > _MOST:
             raise TelldrawError(f"--n {options.n} of each caption: {_MOST:,} pictures can be made at once")
     if not 0 <= options.reject <= 0.99:
@@ -127,6 +151,28 @@ def _check(options: Options) -> None:
         files.check_folder(options.folder, "--folder")
     else:
         files.check_file(options.out or Path("generated.png"), files.PICTURES, "--out")
+
+
+def given(loaded: "Loaded", options: Options) -> Any:
+    """What weights that read texts, sketches, maps of regions and pictures are told by; None for others, or nothing."""
+    from telldraw.commands import guided
+    from telldraw.protocols import Guided
+
+    reads = isinstance(loaded.system, Guided)
+    found = guided.Given(
+        captions=options.captions if reads else (),
+        sketch=options.sketch,
+        label=Path(options.label) if reads and options.label is not None else None,
+        image=options.image,
+        content=options.content,
+        style=options.style,
+        layers=options.layers,
+        table=options.table,
+        resize=options.resize,
+    )
+    if options.captions and options.label is not None and not reads:
+        raise TelldrawError(f"--label {options.label} is for pictures without captions; drop it, or the captions")
+    return found if guided.wanted(loaded, found) else None
 
 
 def of_captions(system: Any, options: Options) -> Any:

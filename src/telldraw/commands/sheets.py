@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from telldraw import pixels
-from telldraw.commands import depiction, picture_sheets, retrieval, tags
+from telldraw.commands import depiction, guided, picture_sheets, retrieval, tags
 from telldraw.drawing.marks import Kind, Mark, marked
 from telldraw.drawing.noise import noise
 from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge, scale_for
@@ -141,6 +141,7 @@ SHEETS: dict[str, Callable[..., list[Strip]]] = {
     "TextEncoder": retrieval.found,
     "TextToImage": depiction.sheet,
     "StyleEncoder": depiction.restyled,
+    "Guided": guided.sheet,
 }
 """Capability -> (system, data set, dialogues or rows, device=) -> strips, a page for each that a system has."""
 

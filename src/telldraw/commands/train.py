@@ -16,9 +16,11 @@ from telldraw.commands.run_folder import claim, write_down
 from telldraw.errors import TelldrawError, TrainingError
 from telldraw.systems import SYSTEMS, capabilities
 from telldraw.systems import load as load_system
+from telldraw.text import PADDING, UNKNOWN, Vocabulary
 from telldraw.training.schedule import Schedule
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from telldraw.data.archive import Dataset
@@ -56,6 +58,9 @@ class Options(Generic[SystemConfig]):
     """Weights of the same system and sizes to begin with (a run, a folder or a name), instead of random ones."""
     text_encoder: str | None = None
     """For systems that draw from captions: the text encoder that reads them (a run, a folder or a name)."""
+    perceptual: str | None = None
+    """For systems that find pictures again: whose features compare them (a classifier or detector: a run, a folder or a
+    name; vgg16:FILE; lpips:FOLDER)."""
     batch_size: int = 16
     """Examples (dialogues, or pictures) in a batch; GeNeVA's paper has 32."""
     batch_turns: int | None = None
@@ -192,7 +197,7 @@ def _check_kind(name: str, options: Any, dataset: "Dataset | Collection") -> Non
 def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_folder: Path, device: str) -> "Trainer":
     import torch
 
-    from telldraw.commands.feeding import facts_for, loader_for, reader_for
+    from telldraw.commands.feeding import facts_for, hand_in_perceptual, loader_for, reader_for
     from telldraw.training.loop import Trainer
 
     batch = SYSTEMS[module.__name__.rpartition(".")[2].replace("_", "-")].batch
@@ -202,6 +207,7 @@ def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_fol
     system = module.build(options.config, facts)
     if reader is not None:
         system.reader = reader
+    hand_in_perceptual(system, options, device)
     if options.start_from is not None:
         _begin_with(system, options.start_from)
     loader = loader_for(options, dataset, batch, device, reader)
@@ -211,21 +217,33 @@ def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_fol
 
 
 def _begin_with(system: "nn.Module", given: str) -> None:
-    """Fill a new system with what is in a weights folder; parts that only training needs stay random.
+    """Fill a new system with what is in a weights folder.
 
-    So do parts that the system says begin anew (`begins_anew`), because they belong to a later stage.
+    Parts that only training needs are those of the run's last state, where a run is given, else they stay random. So
+    do parts that the system says begin anew (`begins_anew`), because they belong to a later stage.
     """
     from telldraw import weights
 
     loaded = weights.load(weights.find(given)).system
+    later = getattr(system, "begins_anew", ())
+    others = tuple(f"{name}." for name in loaded.training_only if name not in later)  # type: ignore[union-attr]
+    wanted = {name: value.shape for name, value in system.state_dict().items() if name.startswith(others)}
+    kept = {name: value for name, value in _last_state(given).items() if wanted.get(name) == value.shape}
     try:
-        missing, unknown = system.load_state_dict(loaded.state_dict(), strict=False)
+        missing, unknown = system.load_state_dict({**kept, **loaded.state_dict()}, strict=False)
     except RuntimeError as error:
         raise TrainingError(f"--start-from {given} does not fit: {str(error).splitlines()[-1].strip()[:200]}") from None
-    absent = (*loaded.training_only, *getattr(system, "begins_anew", ()))  # type: ignore[misc]
-    parts = tuple(f"{name}." for name in absent)
-    if unknown or any(not name.startswith(parts) for name in missing):
+    anew = (*loaded.training_only, *later)  # type: ignore[misc]
+    if unknown or any(name.partition(".")[0] not in anew for name in missing):
         raise TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
+
+
+def _last_state(given: str) -> dict[str, "torch.Tensor"]:
+    """The trained (not averaged) weights of the run in a folder; none where there is no run."""
+    from telldraw.training.checkpoint import load_latest
+
+    state = load_latest(Path(given), device="cpu", warn=lambda said: None)
+    return {} if state is None else state["system"]
 
 
 def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset: "Dataset | Collection") -> None:
@@ -295,7 +313,8 @@ class _Outputs:
 
         card = {**self.card, "examples": seen}
         reads = hasattr(self.options.config, "vocabulary_size")
-        words, dtype = getattr(self.dataset, "vocabulary", None) if reads else None, self.options.weights_dtype
+        known = getattr(self.dataset, "vocabulary", None) or Vocabulary((PADDING, UNKNOWN))
+        words, dtype = known if reads else None, self.options.weights_dtype
         reader = getattr(system, "reader", None)
         network = getattr(self.dataset, "network", None) if SYSTEMS[card["system"]].batch == "Tags" else None
         network = network if reader is None else reader.folder

@@ -94,6 +94,12 @@ SYSTEMS = {
         ("TextToImage",),
         batch="Described",
     ),
+    "tedigan": Entry(
+        "Draws and changes faces by texts, sketches and maps of regions, through the codes of a StyleGAN",
+        "Xia et al., CVPR 2021 (arXiv:2012.03308)",
+        ("Generative", "Layered", "Autoencoder", "Perceiving", "Guided"),
+        batch="Multimodal",
+    ),
     "text-encoder": Entry(
         "Turns captions into vectors by which their pictures are found, for systems that draw from captions",
         "Reed et al., CVPR 2016 (arXiv:1605.05395)",

@@ -278,7 +278,7 @@ class System(nn.Module):
 
     reader: Any = None
     """Who makes vectors of captions; set from outside, and no part of these weights."""
-    begins_anew = ("second",)
+    begins_anew = ("second", "discriminator")
     training_only, lacks = ("discriminator",), ()
 
     def __init__(self, config: Config) -> None:

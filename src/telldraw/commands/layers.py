@@ -1,0 +1,167 @@
+"""`telldraw layers`: which layers of a layered generator decide what, measured, as a table and a figure.
+
+torch is imported inside the functions that need it, so that `--help` and a wrong flag are answered at once.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from telldraw.errors import TelldrawError, WeightsError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from telldraw.metrics.layers import Analysis
+
+_MOST = 10_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """Find out which layers decide what: replace layers of codes by those of others, and judge the pictures.
+
+    Every run of neighbouring layers is replaced in many pairs of codes. Writes a figure, prints the table, and keeps it
+    with the weights, where `--table auto` of generate and edit finds it: of each attribute the shortest run of layers
+    that decides it.
+
+      telldraw layers runs/tedigan-faces-64-text --judge runs/judge-faces-64
+    """
+
+    weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
+    """A name from `telldraw weights`, a weights folder, or the folder of a training run."""
+    judge: str
+    """A classifier of attributes that the generator was not trained with (a run, a folder or a name)."""
+    perceptual: str | None = None
+    """Whose features say how far a picture moved, as in telldraw train; the judge's unless given."""
+    pairs: int = 256
+    """How many pairs of codes."""
+    reach: float = 0.8
+    """Layers decide an attribute if they change it in this share of the pairs that differ in it."""
+    seed: int = 0
+    """Of the noise of the codes."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("layers.png")
+    """The figure: .png, .jpg or .webp."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Also write all figures into this file."""
+    keep: bool = True
+    """Keep the table with the weights."""
+    device: str = "cpu"
+    """Where to compute: cpu, cuda, ..."""
+
+
+def run(argv: list[str]) -> None:
+    """`argv` is what follows `telldraw layers`."""
+    options = tyro.cli(Options, args=argv, prog="telldraw layers")
+    _check(options)
+    from telldraw import weights
+    from telldraw.commands import loading
+    from telldraw.commands.table import table as aligned
+    from telldraw.drawing.files import save_picture
+    from telldraw.metrics.layers import table
+
+    loaded = loading.load(options.weights, options.device, ("Layered",), "draw from layers")
+    judge = loading.load(options.judge, options.device, ("Classifier",), "judge pictures")
+    names = judge.card["classes"]
+    analysis = measured(loaded.system, judge.system, options)
+    chosen = table(analysis, names, options.reach)
+    single = analysis.single()
+    rows = [
+        [name, str(analysis.pairs[n]), _written(chosen[name]), *(f"{100 * share:.0f}" for share in single[:, n])]
+        for n, name in enumerate(names)
+    ]
+    heads = ["attribute", "pairs", "layers", *map(str, range(analysis.layers))]
+    print(aligned(heads, rows, width=160))
+    print(f"each layer alone: per cent of the pairs that differ; moved by {_moved(analysis)}")
+    save_picture(figure(analysis, names, chosen), options.out)
+    print(options.out)
+    facts = {"table": chosen, "judge": judge.name, "pairs": options.pairs, "reach": options.reach, "seed": options.seed}
+    if options.json is not None:
+        full = {"flips": analysis.flips.tolist(), "spoiled": analysis.spoiled.tolist(), "runs": analysis.runs}
+        full |= {"moved": analysis.moved.tolist(), "attributes": names, "differ": analysis.pairs.tolist()}
+        options.json.write_text(json.dumps(facts | full, indent=1) + "\n", encoding="utf-8")
+        print(options.json)
+    if options.keep and loaded.folder is not None:
+        weights.note(loaded.folder, facts, under="layers")
+        print(f"{loaded.folder / 'config.json'} has the table now")
+
+
+def _check(options: Options) -> None:
+    """Raise TelldrawError for flags out of range and outputs that could not be written."""
+    from telldraw.drawing import files
+    from telldraw.drawing.noise import check_seed
+
+    check_seed(options.seed)
+    if not 2 <= options.pairs <= _MOST:
+        raise TelldrawError(f"--pairs {options.pairs}: 2 to {_MOST:,} pairs can be compared")
+    if not 0 < options.reach <= 1:
+        raise TelldrawError(f"--reach {options.reach}: more than 0 and at most 1 is needed")
+    files.check_file(options.out, files.PICTURES, "--out")
+    if options.json is not None:
+        files.check_file(options.json, (".json",), "--json")
+
+
+def measured(system: Any, judge: Any, options: Options) -> "Analysis":
+    """The analysis, with a progress bar. Raises WeightsError when the judge takes pictures of another size."""
+    from telldraw.commands.perceiving import load
+    from telldraw.commands.picture_sheets import noises
+    from telldraw.commands.progress import progress_of
+    from telldraw.metrics.layers import analyse
+
+    if judge.config.resolution != system.config.resolution:
+        raise WeightsError(
+            f"--judge {options.judge} takes pictures {judge.config.resolution} pixels wide, the generator draws "
+            f"{system.config.resolution}; train one on such pictures"
+        )
+    perceptual = load(options.perceptual or options.judge, options.device)
+    codes = system.map(noises(options.seed, 2 * options.pairs, system.noise_dim, options.device))
+    with progress_of("compared") as tell:
+        return analyse(system, lambda images: judge.classify(images) > 0, perceptual.distance, codes, progress=tell)
+
+
+def _written(layers: list[int]) -> str:
+    """Neighbouring layers as people write them: "2-4"."""
+    return str(layers[0]) if len(layers) == 1 else f"{layers[0]}-{layers[-1]}"
+
+
+def _moved(analysis: "Analysis") -> str:
+    alone = [analysis.moved[analysis.runs.index((layer, layer + 1))] for layer in range(analysis.layers)]
+    return ", ".join(f"{layer}: {distance:.3f}" for layer, distance in enumerate(alone))
+
+
+def figure(analysis: "Analysis", names: list[str], chosen: dict[str, list[int]]) -> "Image.Image":
+    """Attributes by layers, the darker the oftener a layer alone changes one; framed what decides it together."""
+    import numpy as np
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    from telldraw.commands.plotting import BLUE, FAINT, ORANGE, look, picture
+
+    order = sorted(range(len(names)), key=lambda n: (chosen[names[n]][0], len(chosen[names[n]])))
+    order = [n for n in order if analysis.pairs[n]]
+    with look():
+        drawn = Figure(figsize=(1.2 + 0.55 * analysis.layers + 2.6, 1.8 + 0.26 * len(order)), layout="constrained")
+        bars, cells = drawn.subplots(2, 1, sharex=True, height_ratios=(1, max(3, 0.26 * len(order))))
+        alone = [analysis.moved[analysis.runs.index((layer, layer + 1))] for layer in range(analysis.layers)]
+        bars.bar(range(analysis.layers), alone, color=BLUE, width=0.7)
+        bars.set_ylabel("moved")
+        bars.set_title("what each layer alone changes (orange: the layers that decide it together)", fontsize=10)
+        shares = np.nan_to_num(analysis.single()[:, order].T)
+        cells.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        cells.set_yticks(range(len(order)), [names[n].replace("_", " ") for n in order], fontsize=8)
+        sides = [4 << (layer // 2) for layer in range(analysis.layers)]
+        labels = [f"{layer}\n{side}x{side}" if layer % 2 == 0 else str(layer) for layer, side in enumerate(sides)]
+        cells.set_xticks(range(analysis.layers), labels, fontsize=8)
+        cells.set_xlabel("layer, and the side of its maps", color=FAINT)
+        for row, n in enumerate(order):
+            layers = chosen[names[n]]
+            frame = Rectangle((layers[0] - 0.5, row - 0.5), len(layers), 1, fill=False, edgecolor=ORANGE, linewidth=1.4)
+            cells.add_patch(frame)
+            for layer, share in enumerate(shares[row]):
+                if share >= 0.1:
+                    colour = "white" if share > 0.6 else "black"
+                    cells.text(layer, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=7, color=colour)
+        return picture(drawn)

@@ -1,0 +1,217 @@
+"""The control mechanism of TediGAN: which layers of a code belong to what is asked, and codes put together from two.
+
+Xia et al. 2021, Sec. 3.3: out_i = w^c_i for the layers i of what is asked for, w^s_i for the others. Layers are counted
+from 0 here, the first at 4x4. Which layers an attribute has says a table: two from papers, or `auto`, measured on the
+weights themselves by `telldraw layers`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from telldraw.data.face_words import asked, implied
+from telldraw.errors import TelldrawError
+from telldraw.text import normalise
+
+if TYPE_CHECKING:
+    from telldraw.weights import Loaded
+
+Table = Mapping[str, tuple[int, ...]]
+"""Attribute -> layers, from 0."""
+
+_EXPRESSION = ("Smiling", "Mouth_Slightly_Open")
+_SHAPE = ("Oval_Face", "Chubby", "Double_Chin", "Bald", "Receding_Hairline")
+_HAIR_NOSE_LIP = ("Bangs", "Straight_Hair", "Wavy_Hair", "Big_Nose", "Pointy_Nose", "Big_Lips", "Wearing_Hat")
+_HAIR_COLOUR = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
+_FACE_COLOUR = ("Pale_Skin", "Rosy_Cheeks", "Heavy_Makeup", "Wearing_Lipstick")
+_MICRO = (
+    *("5_o_Clock_Shadow", "Goatee", "Mustache", "Sideburns", "No_Beard", "Bags_Under_Eyes"),
+    *("Arched_Eyebrows", "Bushy_Eyebrows", "Narrow_Eyes", "Wearing_Earrings", "Wearing_Necklace", "Wearing_Necktie"),
+)
+TABLES: dict[str, Table] = {
+    # Xia et al. 2021, Table 3, of 14 layers at 256x256, whose rows count from 1: eyeglasses 1, pose 2, shape 3, hair
+    # length, nose and lip 4, cheekbones 5, chin 6, hair colour 7, face colour 8, age 9, gender 10, micro features 11,
+    # 12. Expression has no row there; the text has it in the layers of 16x16 and 32x32.
+    "tedigan14": {
+        "Eyeglasses": (0,),
+        **dict.fromkeys(_SHAPE, (2,)),
+        **dict.fromkeys(_HAIR_NOSE_LIP, (3,)),
+        "High_Cheekbones": (4,),
+        **dict.fromkeys(_EXPRESSION, (4, 5, 6, 7)),
+        **dict.fromkeys(_HAIR_COLOUR, (6,)),
+        **dict.fromkeys(_FACE_COLOUR, (7,)),
+        "Young": (8,),
+        "Male": (9,),
+        **dict.fromkeys(_MICRO, (10, 11)),
+    },
+    # the layers that come with the boundaries of Zhu et al. 2020, for the same generator
+    "idinvert14": {
+        "Eyeglasses": (0, 1, 2),
+        "Male": (2, 3, 4),
+        **dict.fromkeys(_EXPRESSION, (2, 3, 4, 5)),
+        "Young": (0, 1, 2, 3, 4, 5),
+    },
+}
+"""Published tables, of a generator with 14 layers."""
+AUTO, ALL = "auto", "all"
+CHOICES = (AUTO, *TABLES, ALL)
+
+
+def table_of(loaded: "Loaded", name: str | None) -> Table:
+    """The table of this name; unless named the measured one where the weights have one, else all layers for all.
+
+    Raises TelldrawError naming the remedy.
+    """
+    measured = loaded.card.get("layers")
+    if name is None:
+        name = AUTO if measured else ALL
+    if name == AUTO:
+        if not measured:
+            raise TelldrawError(
+                f"--table auto: the layers of {loaded.name} have not been measured yet: telldraw layers "
+                f"{loaded.folder} --judge CLASSIFIER"
+            )
+        return {each: tuple(layers) for each, layers in measured["table"].items()}
+    if name == ALL:
+        return {}
+    if name not in TABLES:
+        raise TelldrawError(f"--table {name}: choose from {', '.join(CHOICES)}")
+    system: Any = loaded.system
+    count = system.layers
+    if count != 14:
+        raise TelldrawError(
+            f"--table {name} is of a generator with 14 layers (256x256), {loaded.name} has {count}; measure its own: "
+            f"telldraw layers {loaded.folder} --judge CLASSIFIER"
+        )
+    return TABLES[name]
+
+
+def parsed(text: str, count: int) -> tuple[int, ...]:
+    """Layers as people write them, "0-3,8", from 0. Raises TelldrawError naming what is wrong."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal()) or int(first) > int(last) or int(last) >= count:
+            raise TelldrawError(
+                f"--layers {text}: {part.strip()!r} names no layers; there are 0 to {count - 1} (0-3,{count - 1})"
+            )
+        found |= set(range(int(first), int(last) + 1))
+    return tuple(sorted(found))
+
+
+def layers_for(wanted: Mapping[str, bool], table: Table, count: int) -> tuple[int, ...]:
+    """The layers of all that is asked for; all layers where the table, or the sentence, says nothing of it."""
+    if not wanted or any(not table.get(name) for name in wanted):
+        return tuple(range(count))
+    return tuple(sorted({layer for name in wanted for layer in table[name] if layer < count})) or tuple(range(count))
+
+
+def structure(count: int) -> tuple[int, ...]:
+    """The layers that a sketch or a map of regions decides: those before the last three sevenths.
+
+    With 14 layers 0 to 7, the others being coloured freely, as in the released code of pixel2style2pixel.
+    """
+    return tuple(range(round(count * 4 / 7)))
+
+
+def mixed(content: Tensor, style: Tensor, layers: Sequence[int]) -> Tensor:
+    """Sec. 3.3: content [N, L, C] in these layers, style [N, L, C] in the others."""
+    chosen = torch.zeros(content.shape[1], 1, dtype=torch.bool, device=content.device)
+    chosen[list(layers)] = True
+    return torch.where(chosen, content, style)
+
+
+# --- texts --------------------------------------------------------------------------------------------------------
+
+_HAVE = {
+    **{"Smiling": ("is smiling", "is not smiling"), "Bald": ("is bald", "is not bald")},
+    **{"Young": ("is young", "is old"), "Male": ("is a man", "is a woman")},
+    **{"Chubby": ("is chubby", "is not chubby"), "Attractive": ("is attractive", "is not attractive")},
+    **{"Eyeglasses": ("wears eyeglasses", "does not wear eyeglasses")},
+    **{"Wearing_Hat": ("wears a hat", "does not wear a hat")},
+    **{"No_Beard": ("has no beard", "has a beard")},
+}
+
+
+def phrase(name: str, there: bool) -> str:
+    """An attribute as the end of a sentence about a person: "wears a hat", "does not have bangs"."""
+    if name in _HAVE:
+        return _HAVE[name][0 if there else 1]
+    verb, noun = ("wear", name.removeprefix("Wearing_")) if name.startswith("Wearing_") else ("have", name)
+    noun = noun.replace("_", " ").lower()
+    forms = {"wear": "wears", "have": "has"}
+    return f"{forms[verb]} {noun}" if there else f"does not {verb} {noun}"
+
+
+def opposite(wanted: Mapping[str, bool]) -> str:
+    """A sentence that says the contrary of what is asked for, as far as it has one; hair of a colour has none."""
+    parts = [phrase(name, not there) for name, there in wanted.items() if name not in _HAIR_COLOUR]
+    return f"This person {' and '.join(parts)}." if parts else ""
+
+
+def words_of(loaded: "Loaded", texts: Sequence[str], device: torch.device | str = "cpu") -> Tensor:
+    """Texts as word numbers [N, T], 0 = padding."""
+    from telldraw.text import pad
+
+    return torch.from_numpy(pad([loaded.vocabulary.encode(normalise(text)) for text in texts])).to(device)
+
+
+def check_texts(loaded: "Loaded", texts: Sequence[str]) -> None:
+    """Say what of the texts is not known. Raises InstructionError for one without a word that is."""
+    from telldraw.commands.progress import say
+    from telldraw.errors import InstructionError
+    from telldraw.text import shorten
+
+    for text in texts:
+        words = normalise(text)
+        unknown = loaded.vocabulary.unknown(words)
+        if not words or len(unknown) == len(set(words)):
+            raise InstructionError(
+                f"no word of {shorten(text)!r} is known; {loaded.name} knows {loaded.vocabulary.examples()} and others"
+            )
+        if unknown:
+            say(f"words that are not known in {shorten(text)!r}, and left out: {', '.join(unknown)}")
+
+
+class Change:
+    """What an instruction does to codes: where, and towards what."""
+
+    def __init__(
+        self,
+        loaded: "Loaded",
+        text: str,
+        *,
+        table: Table,
+        layers: str | None = None,
+        how: str = "move",
+        strength: float = 1.0,
+    ) -> None:
+        """Read the instruction. layers: those to change, as people write them, instead of the table's.
+
+        how: "replace" puts the text's code into the layers of what is asked, as in the paper; "move" adds to them,
+            `strength` times, what the text's code differs by from that of the contrary (where there is none, the mean).
+        """
+        system: Any = loaded.system
+        device = system.mean.device
+        self.wanted = asked(text, subject=False) or asked(text)
+        self.layers = parsed(layers, system.layers) if layers else layers_for(self.wanted, table, system.layers)
+        self.how, self.strength = how, strength
+        self.code: Tensor = system.code_of("text", words_of(loaded, [text], device))
+        contrary = opposite(self.wanted) if how == "move" else ""
+        self.base: Tensor = system.mean.unsqueeze(0)
+        if contrary:
+            self.base = system.code_of("text", words_of(loaded, [contrary], device))
+
+    def __call__(self, code: Tensor) -> Tensor:
+        """code [N, L, C] -> the changed one."""
+        if self.how == "replace":
+            return mixed(self.code.expand_as(code), code, self.layers)
+        return mixed(code + self.strength * (self.code - self.base), code, self.layers)
+
+    @property
+    def intended(self) -> dict[str, bool]:
+        """All attributes that the change is about, with what they exclude."""
+        return implied(self.wanted)

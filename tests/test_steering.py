@@ -1,0 +1,133 @@
+"""The control mechanism: which layers belong to what is asked, and codes put together from two."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from telldraw.commands.steering import (
+    TABLES,
+    Change,
+    layers_for,
+    mixed,
+    opposite,
+    parsed,
+    phrase,
+    structure,
+    table_of,
+)
+from telldraw.data.face_words import LEXICON, asked
+from telldraw.errors import TelldrawError
+from telldraw.text import PADDING, UNKNOWN, Vocabulary
+
+WORDS = Vocabulary((PADDING, UNKNOWN, *"this person is smiling not has blond hair wears a hat".split()))
+
+
+class Codes:
+    """A stand-in whose text code says how often each word is told, in every layer alike."""
+
+    layers = 14
+
+    def __init__(self) -> None:
+        self.mean = torch.zeros(14, len(WORDS))
+
+    def code_of(self, kind: str, given: Tensor) -> Tensor:
+        assert kind == "text"
+        counts = torch.nn.functional.one_hot(given, len(WORDS)).sum(1).float()
+        return counts.unsqueeze(1).expand(-1, 14, -1)
+
+
+def loaded(card: dict[str, Any] | None = None, layers: int = 14) -> Any:
+    system = Codes()
+    system.layers = layers
+    return SimpleNamespace(system=system, card=card or {}, name="faces", folder="runs/faces", vocabulary=WORDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("0", (0,)), ("0-3,8", (0, 1, 2, 3, 8)), (" 2 - 4 ,3", (2, 3, 4)), ("9", (9,))]
+)
+def test_layers_as_people_write_them(text: str, found: tuple[int, ...]) -> None:
+    assert parsed(text, 10) == found
+
+
+@pytest.mark.parametrize("text", ["", "10", "3-1", "a", "-2", "1,,2", "0-10"])
+def test_what_names_no_layers_is_refused(text: str) -> None:
+    with pytest.raises(TelldrawError, match=r"names no layers; there are 0 to 9"):
+        parsed(text, 10)
+
+
+def test_layers_of_all_that_is_asked() -> None:
+    table = {"Smiling": (4, 5), "Eyeglasses": (0,), "Young": (12,)}
+    assert layers_for({"Smiling": True, "Eyeglasses": False}, table, 10) == (0, 4, 5)
+    assert layers_for({}, table, 10) == tuple(range(10)), "a sentence about nothing that is known: all layers"
+    assert layers_for({"Smiling": True, "Bangs": True}, table, 10) == tuple(range(10))
+    assert layers_for({"Young": True}, table, 10) == tuple(range(10)), "the generator has no such layer"
+
+
+def test_published_tables_name_attributes_and_layers_there_are() -> None:
+    for table in TABLES.values():
+        assert set(table) <= set(LEXICON)
+        assert all(0 <= layer < 14 for layers in table.values() for layer in layers)
+    assert TABLES["tedigan14"]["Eyeglasses"] == (0,), "row 1 of the paper's table, which counts from 1"
+    assert TABLES["tedigan14"]["Black_Hair"] == (6,)
+
+
+def test_which_table_counts() -> None:
+    measured = {"layers": {"table": {"Smiling": [2, 3]}}}
+    assert table_of(loaded(measured), None) == {"Smiling": (2, 3)}
+    assert table_of(loaded(), None) == {} and table_of(loaded(measured), "all") == {}
+    assert table_of(loaded(), "idinvert14") is TABLES["idinvert14"]
+    with pytest.raises(TelldrawError, match="have not been measured yet: telldraw layers runs/faces"):
+        table_of(loaded(), "auto")
+    with pytest.raises(TelldrawError, match="choose from auto, tedigan14"):
+        table_of(loaded(), "mine")
+    with pytest.raises(TelldrawError, match="14 layers .* faces has 10"):
+        table_of(loaded(layers=10), "tedigan14")
+
+
+def test_content_in_its_layers_and_style_in_the_others() -> None:
+    content, style = torch.ones(2, 5, 3), torch.zeros(2, 5, 3)
+    out = mixed(content, style, (1, 4))
+    assert out[:, :, 0].tolist() == [[0, 1, 0, 0, 1]] * 2
+    assert torch.equal(mixed(content, style, range(5)), content) and torch.equal(mixed(content, style, ()), style)
+
+
+def test_structure_of_14_layers_ends_where_pixel2style2pixel_has_it() -> None:
+    assert structure(14) == tuple(range(8)) and structure(10) == tuple(range(6))
+
+
+@pytest.mark.parametrize("name", sorted(set(LEXICON) - {"5_o_Clock_Shadow", "No_Beard"}))
+@pytest.mark.parametrize("there", [True, False])
+def test_a_phrase_says_its_attribute(name: str, there: bool) -> None:
+    assert asked(f"This person {phrase(name, there)}.").get(name) is there
+
+
+def test_the_contrary_of_what_is_asked() -> None:
+    assert opposite({"Smiling": True, "Wearing_Hat": False}) == "This person is not smiling and wears a hat."
+    assert opposite({"Blond_Hair": True}) == "", "hair of any other colour would be one"
+
+
+def test_a_text_replaces_the_layers_it_is_about() -> None:
+    change = Change(loaded(), "he is smiling", table={"Smiling": (3,)}, how="replace")
+    assert change.wanted == {"Smiling": True} and change.layers == (3,)
+    code = torch.full((1, 14, len(WORDS)), 5.0)
+    out = change(code)
+    assert torch.equal(out[0, 3], change.code[0, 3])
+    assert torch.equal(out[0, [n for n in range(14) if n != 3]], code[0, 1:])
+
+
+def test_a_text_moves_the_layers_it_is_about_from_its_contrary() -> None:
+    change = Change(loaded(), "is smiling", table={"Smiling": (3, 4)}, how="move", strength=2.0)
+    step = change(torch.zeros(1, 14, len(WORDS)))
+    assert not step[0, :3].any() and not step[0, 5:].any()
+    # "is smiling" against "this person is not smiling": three words fewer
+    fewer = [WORDS.words[n] for n in (step[0, 3] < 0).nonzero()[:, 0].tolist()]
+    assert sorted(fewer) == ["not", "person", "this"] and step[0, 3].min() == -2
+
+
+def test_hair_of_a_colour_is_moved_from_the_mean() -> None:
+    change = Change(loaded(), "blond hair", table={"Blond_Hair": (0,)})
+    assert torch.equal(change(torch.zeros(1, 14, len(WORDS)))[0, 0], change.code[0, 0])
+    assert change.intended["Black_Hair"] is False and change.intended["Blond_Hair"] is True
