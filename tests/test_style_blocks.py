@@ -192,7 +192,7 @@ def test_styles_cross_over_where_they_are_told(crossovers: list[int]) -> None:
     [(64, True, 25_137_936), (256, True, 26_086_230), (256, False, 29_500_758), (1024, True, 26_219_628)],
 )
 def test_version_1_is_as_large_as_the_published_ones(resolution: int, repeat: bool, weights: int) -> None:
-    """Their count has one more: how far the network has grown is a weight there, and follows from what was seen here."""
+    """Their count has one more: how far the network has grown is a weight there, and follows from what was seen."""
     sizes = Sizes(resolution=resolution, repeat=repeat, **PAPER)
     with torch.device("meta"):
         assert count(Mapping(sizes)) + count(Synthesis(sizes)) == weights - 1

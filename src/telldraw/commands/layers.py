@@ -67,6 +67,11 @@ def run(argv: list[str]) -> None:
     judge = loading.load(options.judge, options.device, ("Classifier",), "judge pictures")
     names = judge.card["classes"]
     analysis = measured(loaded.system, judge.system, options)
+    if not analysis.pairs.any():
+        raise WeightsError(
+            f"{judge.name} sees no difference between any two of {2 * options.pairs} pictures: they are too much "
+            "alike, or it was trained on others; train longer, or name another --judge"
+        )
     chosen = table(analysis, names, options.reach)
     single = analysis.single()
     rows = [

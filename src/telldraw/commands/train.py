@@ -234,6 +234,7 @@ def _begin_with(system: "nn.Module", given: str) -> None:
     except RuntimeError as error:
         raise TrainingError(f"--start-from {given} does not fit: {str(error).splitlines()[-1].strip()[:200]}") from None
     anew = (*loaded.training_only, *later)  # type: ignore[misc]
+    unknown = [name for name in unknown if name not in getattr(system, "leaves", ())]
     if unknown or any(name.partition(".")[0] not in anew for name in missing):
         raise TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
 

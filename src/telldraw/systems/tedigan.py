@@ -113,14 +113,14 @@ class Config(Sizes):
 
 
 _FACES = Config(
-    resolution=64, encoder_width=24, encoder_dim=192, encoder_rate=5e-4, discriminator_rate=5e-4, text_rate=1e-3
+    width=1024, encoder_width=24, encoder_dim=192, encoder_rate=5e-4, discriminator_rate=5e-4, text_rate=1e-3
 )
 _PAPER = Config(
     **{"resolution": 256, "noise_dim": 512, "style_dim": 512, "repeat": False, "final_tanh": True, "width": 16384},
     **{"widest": 512, "encoder_width": 64, "encoder_dim": 1024, "word_dim": 300, "dropout": 0.5, "decay_every": 27_344},
 )
 _TINY = Config(
-    **{"resolution": 16, "noise_dim": 8, "style_dim": 8, "mapping_layers": 2, "width": 128, "widest": 8},
+    **{"resolution": 16, "noise_dim": 8, "style_dim": 8, "mapping_layers": 2, "width": 64, "widest": 8},
     **{"encoder_width": 8, "encoder_dim": 8, "word_dim": 8, "sentence_dim": 8, "text_rate": 1e-3},
 )
 STAGES = ("latent", "sketch", "regions", "text")
@@ -191,6 +191,8 @@ class System(nn.Module):
 
     training_only = ("discriminator",)
     begins_anew = ("encoders", "ready", "familiar")
+    leaves = ("seen",)
+    """What of a StyleGAN's weights is not needed: how far it has grown."""
     label_dim = 0
 
     def __init__(self, config: Config) -> None:
@@ -233,7 +235,6 @@ class System(nn.Module):
         super().train(False)
         self.training = mode
         self.encoders[self.config.trained].train(mode)
-        self.discriminator.train(mode)
         return self
 
     # --- what a code is, and what it is read from ---

@@ -1,0 +1,241 @@
+"""Faces told by texts, sketches and maps of regions, from training to editing, through the command line."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from faces_like import make_faces
+from telldraw import weights
+from telldraw.cli import main
+from telldraw.data.collection import Collection
+
+QUICK = ["--batch-size", "8", "--examples", "32", "--sheet-every", "32", "--config.perceptual-weight", "0"]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_faces(tmp_path_factory.mktemp("faces") / "faces.telldraw")
+
+
+@pytest.fixture(scope="module")
+def runs(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A StyleGAN, and on it the stages of TediGAN, each begun with the one before; and a judge."""
+    folder = tmp_path_factory.mktemp("runs")
+    found = {name: str(folder / name) for name in ("gan", "image", "sketch", "regions", "text", "judge")}
+    data = ["--data", str(faces), "--device", "cpu"]
+    assert main(["train", "stylegan", *data, "--preset", "tiny", *QUICK[:-2], "--out", found["gan"]]) == 0
+    before = found["gan"]
+    for stage in ("image", "sketch", "regions", "text"):
+        preset = "tiny" if stage == "image" else f"tiny-{stage}"
+        how = ["--preset", preset, "--start-from", before, *QUICK, "--out", found[stage]]
+        assert main(["train", "tedigan", *data, *how]) == 0
+        before = found[stage]
+    small = ["--config.widths", "4", "8", *QUICK[:-2]]
+    assert main(["train", "classifier", *data, "--preset", "tiny", *small, "--out", found["judge"]]) == 0
+    unbiased(found["judge"], found["image"])
+    return found
+
+
+@torch.no_grad()
+def unbiased(judge: str, drawer: str) -> None:
+    """Let a judge that has hardly learned anything say yes of every other picture."""
+    system: Any = weights.load(weights.find(drawer)).system
+    loaded = weights.load(weights.find(judge))
+    images = system.synthesise(system.map(torch.randn(64, system.noise_dim)))
+    head: Any = loaded.system.head  # type: ignore[union-attr]
+    head.bias -= loaded.system.classify(images).median(0).values  # type: ignore[operator]
+    tensors = {name: tensor.contiguous() for name, tensor in loaded.system.state_dict().items()}
+    save_file(tensors, Path(judge) / "weights" / "model.safetensors")
+
+
+def size_of(path: Path | str) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+@pytest.fixture(scope="module")
+def photo(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A picture of the set with its sketch and its map of regions, as files."""
+    collection, folder = Collection.open(faces), tmp_path_factory.mktemp("files")
+    Image.fromarray(collection.images[0].transpose(1, 2, 0)).save(folder / "photo.png")
+    Image.fromarray(np.asarray(collection.maps["sketch"].rows)[0]).save(folder / "sketch.png")
+    Image.fromarray(np.asarray(collection.maps["regions"].rows)[0]).save(folder / "regions.png")
+    Image.new("RGB", (8, 8)).save(folder / "small.png")
+    Image.fromarray(np.full((16, 16), 9, np.uint8)).save(folder / "wrong.png")
+    Image.new("L", (16, 16), 0).save(folder / "dark.png")
+    return {path.stem: str(path) for path in folder.iterdir()}
+
+
+def test_each_stage_keeps_what_was_trained_before(runs: dict[str, str]) -> None:
+    ready = {stage: weights.load(weights.find(runs[stage])).system.ready.tolist() for stage in ("image", "text")}
+    assert ready == {"image": [1, 0, 0, 0], "text": [1, 1, 1, 1]}
+    first, last = (weights.load(weights.find(runs[stage])).system.state_dict() for stage in ("image", "text"))
+    kept = [name for name in first if name.startswith(("mapping.", "synthesis.", "encoders.image."))]
+    assert kept and all((first[name] == last[name]).all() for name in kept)
+
+
+def test_sheets_show_what_is_drawn_from_each_form(runs: dict[str, str]) -> None:
+    assert len(list((Path(runs["text"]) / "sheets").glob("*.png"))) >= 3  # generated, reconstructed, guided
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["she is smiling", "he wears a hat"],
+        ["--sketch", "sketch"],
+        ["--label", "regions"],
+        ["she is smiling", "--sketch", "sketch"],
+        ["she is smiling", "--image", "photo", "--layers", "2-3"],
+        ["--sketch", "sketch", "--image", "photo", "--content", "sketch", "--style", "image"],
+        ["she is smiling", "--content", "noise", "--style", "text"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_what_is_given_is_drawn(words: list[str], runs: dict[str, str], photo: dict[str, str], tmp_path: Path) -> None:
+    names = ("sketch", "regions", "photo")
+    kinds = ("--content", "--style")
+    given = [
+        photo[word] if word in names and not (n and words[n - 1] in kinds) else word for n, word in enumerate(words)
+    ]
+    out = tmp_path / "out.png"
+    assert main(["generate", runs["text"], *given, "--n", "3", "--out", str(out)]) == 0
+    assert size_of(out)[0] > 100
+
+
+def test_the_same_seed_gives_the_same_faces(runs: dict[str, str], tmp_path: Path) -> None:
+    told = ["generate", runs["text"], "she is smiling", "--n", "2"]
+    for name in ("a", "b"):
+        assert main([*told, "--folder", str(tmp_path / name)]) == 0
+    assert main([*told, "--seed", "1", "--layers", "0", "--folder", str(tmp_path / "c")]) == 0
+    first, again, other = ((tmp_path / name / "00000.png").read_bytes() for name in "abc")
+    assert first == again and first != other
+
+
+def test_a_picture_is_edited_text_by_text(
+    runs: dict[str, str], photo: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, only = tmp_path / "sheet.png", tmp_path / "only.png"
+    told = [photo["photo"], "she is not smiling", "she wears a hat", "--steps", "5", "--label", photo["regions"]]
+    assert main(["edit", runs["text"], *told, "--out", str(out), "--only", str(only)]) == 0
+    said = capsys.readouterr().out
+    assert "as read: mean square error" in said and "after 5 steps: mean square error" in said
+    assert "'she is not smiling' is about Smiling no; layers 0, 1, 2, 3, 4, 5" in said
+    assert size_of(only) == (16, 16) and size_of(out)[0] > 300
+
+
+def test_a_picture_of_a_set_is_edited(runs: dict[str, str], faces: Path, tmp_path: Path) -> None:
+    told = ["she wears a hat", "--data", str(faces), "--index", "1", "--steps", "0", "--how", "replace"]
+    assert main(["edit", runs["text"], *told, "--out", str(tmp_path / "a.png")]) == 0
+
+
+def test_fitting_comes_nearer(
+    runs: dict[str, str], photo: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = [photo["photo"], "--steps", "60", "--perceptual", runs["judge"], "--out", str(tmp_path / "a.png")]
+    assert main(["edit", runs["text"], *told]) == 0
+    errors = [float(line.split("error ")[1].split()[0]) for line in capsys.readouterr().out.splitlines()[:2]]
+    assert errors[1] < errors[0]
+
+
+def test_layers_are_measured_and_then_used(
+    runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figure, numbers = tmp_path / "layers.png", tmp_path / "layers.json"
+    told = ["--judge", runs["judge"], "--pairs", "12", "--out", str(figure), "--json", str(numbers)]
+    assert main(["layers", runs["image"], *told]) == 0
+    assert "SMILING" not in capsys.readouterr().out.splitlines()[0]
+    found = json.loads(numbers.read_text())
+    assert set(found["table"]) == {"Smiling", "Wearing_Hat", "Black_Hair"} and len(found["runs"]) == 21
+    assert size_of(figure)[0] > 200
+    kept = json.loads((Path(runs["image"]) / "weights" / "config.json").read_text())
+    assert kept["layers"]["table"] == found["table"] and kept["layers"]["judge"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--sketch", "dark"], "is mostly dark; a sketch has dark lines on white paper"),
+        (["--label", "wrong"], "has region 9; .* knows 0 to 3"),
+        (["--label", "small"], "is in colour"),
+        (["--sketch", "small"], "has 8x8 pixels, .* takes 16x16; give --resize"),
+        (["--sketch", "nothing.png"], "there is no picture nothing.png"),
+        (["xyz abc"], "no word of 'xyz abc' is known"),
+        (["she is smiling", "--table", "tedigan14"], "14 layers .* has 6"),
+        (["she is smiling", "--table", "auto"], "have not been measured yet: telldraw layers"),
+        (["she is smiling", "--layers", "9"], "names no layers; there are 0 to 5"),
+        (["she is smiling", "--content", "sketch"], "nothing is given to read it from; give --sketch FILE"),
+        (["she is smiling", "--style", "mood"], "--style mood: choose from text, image"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_drawn_from(
+    words: list[str], said: str, runs: dict[str, str], photo: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--sketch", "--label")
+    given = [photo.get(word, word) if n and words[n - 1] in flags else word for n, word in enumerate(words)]
+    assert main(["generate", runs["text"], *given]) == 2
+    errors = capsys.readouterr().err
+    assert re.search(said, errors) and "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("stage", "words", "said"),
+    [
+        ("image", ["she is smiling", "--steps", "0"], "read no text yet: telldraw train tedigan --preset ...-text"),
+        ("text", ["--set", "3=1"], "--set changes numbers of a code"),
+        ("text", ["--steps", "-1"], "--steps -1: 0 to"),
+    ],
+)
+def test_what_cannot_be_edited(
+    stage: str,
+    words: list[str],
+    said: str,
+    runs: dict[str, str],
+    photo: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["edit", runs[stage], photo["photo"], *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_other_weights_are_not_told(
+    runs: dict[str, str], photo: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", runs["gan"], "--sketch", photo["sketch"]]) == 2
+    assert "reads no sketch; drop the flag" in capsys.readouterr().err
+    assert main(["generate", runs["gan"], "--layers", "3"]) == 2
+    assert "has no layered codes" in capsys.readouterr().err
+
+
+def test_a_network_that_compares_is_asked_for(
+    faces: Path, runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ["train", "tedigan", "--data", str(faces), "--preset", "tiny", "--start-from", runs["gan"]]
+    assert main([*told, "--out", str(tmp_path / "run")]) == 2
+    assert "--perceptual is missing" in capsys.readouterr().err
+    assert (
+        main(
+            [
+                "train",
+                "stylegan",
+                "--data",
+                str(faces),
+                "--preset",
+                "tiny",
+                "--perceptual",
+                "x",
+                "--out",
+                str(tmp_path / "b"),
+            ]
+        )
+        == 2
+    )
+    assert "compares no pictures by features; leave it out" in capsys.readouterr().err
