@@ -35,7 +35,8 @@ class Clip:
             raise TelldrawError(f"--clip {name} cannot be loaded: {reason}") from None
         self._model: Any = model.to(device).eval().requires_grad_(False)
         self.side: int = model.config.vision_config.image_size
-        read = tokenizer([text], padding=True, truncation=True, return_tensors="pt").to(device)
+        most = model.config.text_config.max_position_embeddings
+        read = tokenizer([text], padding=True, truncation=True, max_length=most, return_tensors="pt").to(device)
         with torch.no_grad():
             self._text = F.normalize(_vector(self._model.get_text_features(**read)), dim=1)
 

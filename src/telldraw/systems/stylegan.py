@@ -18,7 +18,7 @@ Different from the paper and its code, or to know:
     size.
 2.  G's step judges the pictures that D has just seen, with D's new weights; they draw new ones.
 3.  `r1_every`: the penalty every so many steps, so many times as strong (theirs for version 2 alone).
-4.  Adam begins anew when a side begins to fade in and when it has, as theirs does.
+4.  Adam begins anew when a side begins to fade in and when it has, as theirs does; `reset` turns that off.
 5.  The crossover of style mixing is drawn for each picture; theirs for each batch.
 6.  `generate` adds the layers' own noise maps, so a picture follows from z alone; training draws new noise.
 7.  While it still grows, `generate` draws pictures of the side reached, enlarged.
@@ -55,6 +55,8 @@ class Config(Sizes):
     further ones (paper: 600,000)."""
     fading: tuple[int, ...] = (600_000,)
     """Examples over which the next side fades in (paper: 600,000)."""
+    reset: bool = True
+    """Whether Adam begins anew when a side begins to fade in and when it has (paper: yes)."""
     mixing: float = 0.9
     """Share of pictures that are trained with two styles (paper: 0.9)."""
     truncation: float = 0.7
@@ -193,7 +195,7 @@ class System(nn.Module):
         seen = int(self.seen)
         level, before = self._level(seen), self._level(max(0, seen - count))
         self.seen += count
-        if parts(level)[0] != parts(before)[0] or int(level) != int(before):
+        if self.config.reset and (parts(level)[0] != parts(before)[0] or int(level) != int(before)):
             update.forget("discriminator")
             update.forget("generator")
         return level

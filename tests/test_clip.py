@@ -1,0 +1,58 @@
+"""A user's CLIP model: pictures are prepared as its own were, and a text's fit can be followed by its gradient."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from telldraw.errors import TelldrawError
+from telldraw.metrics.clip import Clip, prepared
+
+
+def test_pictures_are_prepared_as_clips_own() -> None:
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)).resize((64, 64), Image.Resampling.BOX)
+    larger = np.asarray(picture.resize((224, 224), Image.Resampling.BICUBIC)) / np.float32(255)
+    wanted = (larger - [0.48145466, 0.4578275, 0.40821073]) / [0.26862954, 0.26130258, 0.27577711]
+    image = torch.from_numpy(np.asarray(picture) / np.float32(127.5) - 1).permute(2, 0, 1)
+    found = prepared(image.unsqueeze(0), 224)[0].permute(1, 2, 0).numpy()
+    assert np.abs(found - wanted).mean() < 0.01  # Pillow rounds twice: less than a level of 255
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    try:
+        import transformers  # noqa: F401  # type: ignore[import-not-found]
+    except ModuleNotFoundError:
+        said = "this needs transformers: pip install"
+    else:
+        said = "cannot be loaded"
+    with pytest.raises(TelldrawError, match=said):
+        Clip(str(tmp_path), "a hat")
+
+
+def test_a_text_that_fits_better_has_a_smaller_loss(tmp_path: Path) -> None:
+    """A tiny model of random weights with words of single letters: following the gradient must lower the loss."""
+    pytest.importorskip("transformers", reason="CLIP models are read by transformers, which is not installed")
+    from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast  # type: ignore[import-not-found]
+
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words = [*"abcdefghijklmnopqrstuvwxyz", *(f"{letter}</w>" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    numbers = {word: number for number, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
+    ends = {"bos_token_id": len(words), "eos_token_id": len(words) + 1}
+    text = {**size, **ends, "vocab_size": len(numbers)}
+    config = CLIPConfig(text_config=text, vision_config={**size, "image_size": 64, "patch_size": 16}, projection_dim=16)
+    CLIPModel(config).save_pretrained(tmp_path)
+    (tmp_path / "vocab.json").write_text(json.dumps(numbers))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    CLIPTokenizerFast(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt")).save_pretrained(tmp_path)
+
+    fits = Clip(str(tmp_path), "a hat")
+    image = (torch.rand(2, 3, 32, 32) * 2 - 1).requires_grad_()
+    before = fits(image)
+    assert before.shape == (2,) and bool((before >= 0).all()) and bool((before <= 2).all())
+    (slope,) = torch.autograd.grad(before.sum(), image)
+    assert bool((fits(image - 0.05 * slope.sign()) < before).all())
