@@ -144,7 +144,7 @@ def _sorted(options: Options) -> Options:
     if first.suffix.lower() in ENDINGS and options.data is None:  # no weights have such a name
         texts = (str(picture), *texts) if picture is not None else texts
         weights, picture = _USUAL, first
-    elif options.data is not None and picture is not None:
+    elif options.data is not None and picture is not None and picture.suffix.lower() not in ENDINGS:
         texts, picture = (str(picture), *texts), None
     return replace(options, weights=weights, picture=picture, texts=texts)
 
