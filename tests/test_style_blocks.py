@@ -1,6 +1,7 @@
 """StyleGAN's layers and networks: against their formulas, against the published sizes, and while a side fades in."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def small(resolution: int = 32, **others: Any) -> Sizes:
     return Sizes(resolution=resolution, **(SMALL | others))
 
 
-def lively(network: nn.Module) -> nn.Module:
+def lively(network: Any) -> Any:
     """The network with noise strengths and biases that are not zero."""
     torch.manual_seed(1)
     with torch.no_grad():
@@ -117,7 +118,6 @@ def test_a_layer_adds_noise_before_it_normalises() -> None:
     layer = lively(StyledLayer(4, 4, 6, number=3))
     x, w = torch.randn(2, 4, 8, 8), torch.randn(2, 6)
     out = layer(x, w, "fixed")
-    assert isinstance(layer, StyledLayer) and layer.conv is not None
     told = F.conv2d(x, layer.conv.weight * math.sqrt(2 / 36), padding=1)
     told = told + layer.noise * layer.strength.view(1, -1, 1, 1) + layer.bias.view(1, -1, 1, 1)
     scale, shift = layer.style(w).chunk(2, 1)
@@ -147,7 +147,8 @@ def test_any_batch_is_shared_into_groups(count: int, groups: int) -> None:
 def test_w_is_the_same_for_all_layers_or_each_has_its_own() -> None:
     torch.manual_seed(0)
     z = torch.randn(3, 6)
-    one, own = Mapping(small()), Mapping(small(repeat=False))
+    one: Any = Mapping(small())
+    own: Any = Mapping(small(repeat=False))
     w = one(z)
     assert w.shape == (3, 8, 6) and torch.equal(w[:, 0], w[:, 7])
     w = own(z)
@@ -204,7 +205,7 @@ def test_version_1_is_as_large_as_the_published_ones(resolution: int, repeat: bo
     [(256, 16384, 24_767_458, 24_001_089), (256, 32768, 30_034_338, 28_864_129), (1024, 32768, 30_370_060, 29_012_513)],
 )
 def test_version_2_is_as_large_as_the_published_ones(resolution: int, width: int, drawing: int, judging: int) -> None:
-    sizes = Sizes(version="2", resolution=resolution, **(PAPER | {"width": width}))
+    sizes = replace(Sizes(version="2", resolution=resolution, **PAPER), width=width)
     with torch.device("meta"):
         assert count(Mapping(sizes)) + count(Synthesis(sizes)) == drawing
         assert count(Discriminator(sizes)) == judging
@@ -218,7 +219,7 @@ def test_noise_is_the_layers_own_new_or_none() -> None:
     assert torch.equal(own, synthesis(w, noise="fixed"))
     assert not torch.equal(own, synthesis(w, noise="none"))
     assert not torch.equal(synthesis(w, noise="random"), synthesis(w, noise="random"))
-    again = Synthesis(small())
+    again: Any = Synthesis(small())
     for one, two in zip(synthesis.layers, again.layers, strict=True):
         assert torch.equal(one.noise, two.noise), "the same at each construction"
     assert not torch.equal(again.layers[2].noise, again.layers[3].noise)
@@ -295,7 +296,8 @@ def test_levels_are_what_the_schedule_says() -> None:
 
 def test_gradients_of_gradients_reach_every_weight() -> None:
     torch.manual_seed(0)
-    judge, synthesis = Discriminator(small()), Synthesis(small())
+    judge: Any = Discriminator(small())
+    synthesis: Any = Synthesis(small())
     image = torch.rand(4, 3, 32, 32, requires_grad=True)
     (slope,) = torch.autograd.grad(judge(image, level=4.5).sum(), image, create_graph=True)
     slope.square().sum().backward()
@@ -364,7 +366,6 @@ def test_the_kernel_of_version_2_keeps_even_areas_in_size_and_place() -> None:
 def test_the_colours_of_a_side_are_added_to_those_before() -> None:
     torch.manual_seed(0)
     synthesis = lively(Synthesis(small(16, version="2")))
-    assert isinstance(synthesis, Synthesis)
     w = torch.randn(2, 6, 6)
     assert len(synthesis.layers) == 5 and synthesis.sizes.layers == 6
     x = synthesis.layers[0](synthesis.const.expand(2, -1, -1, -1), w[:, 0], "fixed")
