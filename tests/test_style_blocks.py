@@ -1,13 +1,14 @@
 """StyleGAN's layers and networks: against their formulas, against the published sizes, and while a side fades in."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from telldraw.blocks.growing import enlarge, faded, level_after, parts, shrink
@@ -22,6 +23,7 @@ from telldraw.blocks.style_layers import (
     blur,
     deviation_of_group,
 )
+from telldraw.blocks.style_modulated import ResidualBlock, doubled, filtered, modulated
 from telldraw.errors import TrainingError
 
 SMALL: dict[str, Any] = {"noise_dim": 6, "style_dim": 6, "mapping_layers": 2, "width": 128, "widest": 8}
@@ -32,7 +34,7 @@ def small(resolution: int = 32, **others: Any) -> Sizes:
     return Sizes(resolution=resolution, **(SMALL | others))
 
 
-def lively(network: nn.Module) -> nn.Module:
+def lively(network: Any) -> Any:
     """The network with noise strengths and biases that are not zero."""
     torch.manual_seed(1)
     with torch.no_grad():
@@ -116,7 +118,6 @@ def test_a_layer_adds_noise_before_it_normalises() -> None:
     layer = lively(StyledLayer(4, 4, 6, number=3))
     x, w = torch.randn(2, 4, 8, 8), torch.randn(2, 6)
     out = layer(x, w, "fixed")
-    assert isinstance(layer, StyledLayer) and layer.conv is not None
     told = F.conv2d(x, layer.conv.weight * math.sqrt(2 / 36), padding=1)
     told = told + layer.noise * layer.strength.view(1, -1, 1, 1) + layer.bias.view(1, -1, 1, 1)
     scale, shift = layer.style(w).chunk(2, 1)
@@ -146,7 +147,8 @@ def test_any_batch_is_shared_into_groups(count: int, groups: int) -> None:
 def test_w_is_the_same_for_all_layers_or_each_has_its_own() -> None:
     torch.manual_seed(0)
     z = torch.randn(3, 6)
-    one, own = Mapping(small()), Mapping(small(repeat=False))
+    one: Any = Mapping(small())
+    own: Any = Mapping(small(repeat=False))
     w = one(z)
     assert w.shape == (3, 8, 6) and torch.equal(w[:, 0], w[:, 7])
     w = own(z)
@@ -198,6 +200,17 @@ def test_version_1_is_as_large_as_the_published_ones(resolution: int, repeat: bo
         assert count(Mapping(sizes)) + count(Synthesis(sizes)) == weights - 1
 
 
+@pytest.mark.parametrize(
+    ("resolution", "width", "drawing", "judging"),
+    [(256, 16384, 24_767_458, 24_001_089), (256, 32768, 30_034_338, 28_864_129), (1024, 32768, 30_370_060, 29_012_513)],
+)
+def test_version_2_is_as_large_as_the_published_ones(resolution: int, width: int, drawing: int, judging: int) -> None:
+    sizes = replace(Sizes(version="2", resolution=resolution, **PAPER), width=width)
+    with torch.device("meta"):
+        assert count(Mapping(sizes)) + count(Synthesis(sizes)) == drawing
+        assert count(Discriminator(sizes)) == judging
+
+
 def test_noise_is_the_layers_own_new_or_none() -> None:
     torch.manual_seed(0)
     synthesis = lively(Synthesis(small()))
@@ -206,17 +219,18 @@ def test_noise_is_the_layers_own_new_or_none() -> None:
     assert torch.equal(own, synthesis(w, noise="fixed"))
     assert not torch.equal(own, synthesis(w, noise="none"))
     assert not torch.equal(synthesis(w, noise="random"), synthesis(w, noise="random"))
-    again = Synthesis(small())
+    again: Any = Synthesis(small())
     for one, two in zip(synthesis.layers, again.layers, strict=True):
         assert torch.equal(one.noise, two.noise), "the same at each construction"
     assert not torch.equal(again.layers[2].noise, again.layers[3].noise)
 
 
-@pytest.mark.parametrize("version", ["1"])
+@pytest.mark.parametrize("version", ["1", "2"])
 def test_each_layer_is_told_its_own_w(version: Any) -> None:
     torch.manual_seed(0)
     synthesis = Synthesis(small(version=version))
     w = torch.randn(1, 8, 6)
+    assert synthesis(w).shape == (1, 3, 32, 32)
     pictures = [synthesis(w)]
     for layer in range(8):
         other = w.clone()
@@ -282,7 +296,8 @@ def test_levels_are_what_the_schedule_says() -> None:
 
 def test_gradients_of_gradients_reach_every_weight() -> None:
     torch.manual_seed(0)
-    judge, synthesis = Discriminator(small()), Synthesis(small())
+    judge: Any = Discriminator(small())
+    synthesis: Any = Synthesis(small())
     image = torch.rand(4, 3, 32, 32, requires_grad=True)
     (slope,) = torch.autograd.grad(judge(image, level=4.5).sum(), image, create_graph=True)
     slope.square().sum().backward()
@@ -294,20 +309,82 @@ def test_gradients_of_gradients_reach_every_weight() -> None:
     assert all(layer.style.weight.grad.any() for layer in synthesis.layers)
 
 
-@pytest.mark.parametrize("version", ["1"])
-def test_a_penalty_of_the_slope_is_differentiated_rightly(version: Any) -> None:
-    """Against differences: double precision, two pictures, the first fade."""
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_the_slope_of_a_judgement_is_differentiated_rightly(version: Any) -> None:
+    """Of both networks, against differences, in double precision."""
     torch.manual_seed(0)
-    judge = Discriminator(small(8, version=version)).double()
+    sizes = small(8, version=version)
+    judge, synthesis = Discriminator(sizes).double(), Synthesis(sizes).double()
     image = torch.rand(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
-    weights = (judge.colours[-1].conv.weight,)
+    w = torch.randn(1, 4, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(synthesis, (w,), eps=1e-5, atol=1e-4, fast_mode=True)
+    hidden = lambda image: judge.blocks[0](judge.colours[-1](image))  # noqa: E731
+    assert torch.autograd.gradgradcheck(hidden, (image,), eps=1e-5, atol=1e-4, fast_mode=True)
 
-    def slope(*_: Any) -> torch.Tensor:
-        return torch.autograd.grad(
-            judge.verdict(judge.blocks[0](judge.colours[1](image))).sum(), image, create_graph=True
-        )[0]
 
-    assert torch.autograd.gradcheck(slope, weights, eps=1e-5, atol=1e-4, fast_mode=True)
+# Version 2
+
+
+def literal(x: Tensor, weight: Tensor, style: Tensor) -> list[Tensor]:
+    """Eq. 1 and 3: weights of its own for each picture."""
+    own = weight[None] * style[:, None, :, None, None]
+    return list(own / (own.square().sum((2, 3, 4), keepdim=True) + 1e-8).sqrt())
+
+
+def test_scaling_maps_is_the_same_as_modulating_weights() -> None:
+    torch.manual_seed(0)
+    x, weight, style = torch.randn(3, 4, 7, 7), torch.randn(5, 4, 3, 3), torch.randn(3, 4)
+    wanted = [F.conv2d(x[n : n + 1], own, padding=1) for n, own in enumerate(literal(x, weight, style))]
+    torch.testing.assert_close(modulated(x, weight, style), torch.cat(wanted), rtol=1e-4, atol=1e-5)
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
+    kernel = (line[:, None] * line).expand(5, 1, 4, 4)
+    larger = [
+        F.conv2d(F.conv_transpose2d(x[n : n + 1], own.transpose(0, 1), stride=2), kernel, padding=1, groups=5)
+        for n, own in enumerate(literal(x, weight, style))
+    ]
+    out = modulated(x, weight, style, enlarges=True)
+    assert out.shape == (3, 5, 14, 14)
+    torch.testing.assert_close(out, torch.cat(larger), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_demodulated_has_unit_variance_whatever_the_style() -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(4, 64, 24, 24), torch.randn(48, 64, 3, 3)
+    style = torch.randn(4, 64) * torch.tensor([0.01, 1.0, 5.0, 300.0])[:, None]
+    inside = modulated(x, weight, style)[..., 1:-1, 1:-1]
+    assert [each.std().item() for each in inside] == pytest.approx([1, 1, 1, 1], rel=0.05)
+
+
+def test_the_kernel_of_version_2_keeps_even_areas_in_size_and_place() -> None:
+    even = torch.full((1, 2, 8, 8), 0.7)
+    torch.testing.assert_close(doubled(even)[..., 1:-1, 1:-1], torch.full((1, 2, 14, 14), 0.7))
+    torch.testing.assert_close(filtered(even, padding=0), torch.full((1, 2, 5, 5), 0.7))
+    slope = torch.arange(8.0).expand(1, 1, 8, 8)
+    torch.testing.assert_close(doubled(slope)[0, 0, 4, 2:-2], torch.arange(12) / 2 + 0.75)  # places of the centres
+
+
+def test_the_colours_of_a_side_are_added_to_those_before() -> None:
+    torch.manual_seed(0)
+    synthesis = lively(Synthesis(small(16, version="2")))
+    w = torch.randn(2, 6, 6)
+    assert len(synthesis.layers) == 5 and synthesis.sizes.layers == 6
+    x = synthesis.layers[0](synthesis.const.expand(2, -1, -1, -1), w[:, 0], "fixed")
+    image = synthesis.colours[0](x, w[:, 1])
+    for side in (1, 2):
+        x = synthesis.layers[2 * side - 1](x, w[:, 2 * side - 1], "fixed")
+        x = synthesis.layers[2 * side](x, w[:, 2 * side], "fixed")
+        image = doubled(image) + synthesis.colours[side](x, w[:, 2 * side + 1])
+    torch.testing.assert_close(synthesis(w), image)
+
+
+def test_a_residual_block_keeps_the_size_of_what_passes() -> None:
+    torch.manual_seed(0)
+    out = ResidualBlock(32, 32)(torch.randn(8, 32, 16, 16))
+    assert out.shape == (8, 32, 8, 8)
+    assert 0.1 < out.square().mean().item() < 2
+
+
+# Version 1 and 2: what is refused
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from pictures_like import make_pictures
+from telldraw import cli, systems, weights
 from telldraw.batches import PictureFacts, Pictures
+from telldraw.commands import generation
+from telldraw.data.collection import Collection
+from telldraw.drawing.noise import noise
 from telldraw.errors import TrainingError
+from telldraw.objectives.penalties import path_length_penalty, path_lengths
 from telldraw.systems import stylegan
 from telldraw.systems.stylegan import PRESETS, Config, System
 from telldraw.training.loop import Trainer
@@ -27,7 +36,7 @@ def batch(config: Config, count: int = 8, value: float | None = None) -> Picture
     return Pictures(image, torch.zeros(count, 0))
 
 
-def trained(config: Config, steps: int, value: float | None = None, count: int = 8) -> tuple[System, Update]:
+def trained(config: Config, steps: int, value: float | None = None, count: int = 8) -> tuple[Any, Update]:
     torch.manual_seed(0)
     system = System(config).train()
     update = Update(system.optimizers())
@@ -37,10 +46,10 @@ def trained(config: Config, steps: int, value: float | None = None, count: int =
     return system, update
 
 
-@pytest.mark.parametrize("version", ["tiny"])
-def test_it_learns_what_the_pictures_are(version: str) -> None:
+@pytest.mark.parametrize("preset", ["tiny", "tiny-v2"])
+def test_it_learns_what_the_pictures_are(preset: str) -> None:
     """All pictures are of one grey: 0.6, where an untrained generator draws about 0."""
-    config = replace(PRESETS[version], start=16, generator_rate=5e-3, discriminator_rate=5e-3)
+    config = replace(PRESETS[preset], start=16, generator_rate=5e-3, discriminator_rate=5e-3)
     system, _ = trained(config, 120, value=0.6)
     with torch.no_grad():
         drawn = system.generate(torch.randn(32, system.noise_dim))
@@ -200,6 +209,76 @@ def test_a_penalty_holds_the_slope_of_the_discriminator() -> None:
     assert slope(held) < 0.7 * slope(free)
 
 
+def test_path_lengths_are_those_of_a_linear_picture() -> None:
+    """x = A w: J^T y is A^T y, whatever w."""
+    torch.manual_seed(0)
+    weight = torch.randn(12, 10)
+    w = torch.randn(3, 2, 5, requires_grad=True)
+    image = (w.flatten(1) @ weight.T).view(3, 3, 2, 2)
+    noise = torch.randn(3, 3, 2, 2)
+    lengths = path_lengths(image, w, noise)
+    back = (noise.flatten(1) / 2 @ weight).view(3, 2, 5)
+    torch.testing.assert_close(lengths, back.square().sum(2).mean(1).sqrt())
+    assert path_length_penalty(lengths, lengths.mean()).item() == pytest.approx(lengths.var(correction=0).item())
+
+
+def test_the_penalty_on_path_lengths_is_differentiated_rightly() -> None:
+    """x = s w: lengths are |s| ||y||, so d penalty / d s is known."""
+    w, scale = torch.ones(2, 1, 4, requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    noise = torch.tensor([[1.0, 0, 0, 0], [0, 2.0, 0, 0]]).view(2, 1, 2, 2)
+    lengths = path_lengths((scale * w).view(2, 1, 2, 2), w, noise)
+    torch.testing.assert_close(lengths, torch.tensor([1.5, 3.0]))
+    path_length_penalty(lengths, torch.tensor(1.0)).backward()
+    assert scale.grad is not None
+    assert scale.grad.item() == pytest.approx(0.5 * 2 * (0.5 * 0.5 + 2.0 * 1.0))
+
+
+def test_version_2_evens_out_path_lengths_every_so_many_steps() -> None:
+    config = PRESETS["tiny-v2"]
+    torch.manual_seed(0)
+    system, came = System(config), []
+    update = Update(system.optimizers())
+    for _ in range(4):
+        update.losses.clear()
+        system.training_step(batch(config), update)
+        update.step += 1
+        came.append(("path" in update.losses, "r1" in update.losses))
+    assert came == [(True, True), (False, False)] * 2
+    assert system.path.item() > 0
+    assert "path" not in System(TINY).state_dict()
+
+
+def test_both_kinds_of_pictures_are_changed_alike_and_the_generator_learns_through_it() -> None:
+    config = replace(TINY, start=16, augment=("colour", "translation", "cutout"))
+    torch.manual_seed(0)
+    system: Any = System(config)
+    seen: list[Tensor] = []
+    judge = system.discriminator.forward
+    system.discriminator.forward = lambda image, **more: (seen.append(image), judge(image, **more))[1]
+    update = Update(system.optimizers())
+    flat = Pictures(torch.full((64, 3, 16, 16), 0.9), torch.zeros(64, 0))
+    before = system.mapping.layers[0].weight.detach().clone()
+    system.training_step(flat, update)
+    assert len(seen) == 3  # true, drawn; drawn again for the generator
+    assert all((image == 0).flatten(1).any(1).float().mean() > 0.9 for image in seen), "each has a square of grey"
+    assert not torch.equal(before, system.mapping.layers[0].weight)
+
+
+def test_the_share_of_changed_pictures_adapts() -> None:
+    config = replace(TINY, augment=("colour",), augment_target=0.6, augment_share=0.02)
+    system = System(config)
+    assert system.share.item() == 0
+    system._adapt(torch.ones(1000))
+    assert system.share.item() == pytest.approx(0.002)
+    for _ in range(20):
+        system._adapt(torch.ones(1000))
+    assert system.share.item() == pytest.approx(0.02), "no further than allowed"
+    system._adapt(torch.tensor([1.0, -1.0]).repeat(500))  # of true and of drawn ones it says the same: no overfitting
+    assert system.share.item() == pytest.approx(0.018)
+    assert System(replace(config, augment_target=0.0)).share.item() == pytest.approx(0.02)
+    assert "share" not in System(TINY).state_dict()
+
+
 def test_true_pictures_are_mirrored_by_chance() -> None:
     torch.manual_seed(0)
     image = torch.arange(4.0).expand(400, 3, 4, 4)
@@ -210,6 +289,68 @@ def test_true_pictures_are_mirrored_by_chance() -> None:
     assert torch.equal(System(TINY)._mirrored(image), image)
 
 
+@pytest.fixture(scope="module")
+def drawer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights in a folder, their w_avg far from what is drawn."""
+    folder = tmp_path_factory.mktemp("drawer") / "stylegan"
+    system, _ = trained(replace(TINY, start=16), 3)
+    with torch.no_grad():
+        for layer in system.mapping.layers:
+            layer.weight.mul_(3)
+    weights.save(folder, system, None, {"system": "stylegan", "name": "stylegan"})
+    return folder
+
+
+def test_weights_draw_what_the_system_drew(drawer: Path) -> None:
+    one: Any = weights.load(drawer).system
+    two: Any = weights.load(drawer).system
+    z = torch.randn(2, 8)
+    assert one.level == 4 and not hasattr(one, "discriminator")
+    with torch.no_grad():
+        assert torch.equal(one.generate(z), two.generate(z))
+
+
+def test_people_ask_for_more_or_less_truncation(drawer: Path, tmp_path: Path, capsys: Any) -> None:
+    def drawn(*more: str) -> Any:
+        out = tmp_path / "out.png"
+        assert cli.main(["generate", str(drawer), "--n", "4", "--scale", "1", "--out", str(out), *more]) == 0
+        return np.asarray(Image.open(out)).astype(int)
+
+    usual = drawn()
+    assert np.array_equal(usual, drawn("--truncation", "0.7"))
+    assert not np.array_equal(usual, drawn("--truncation", "1"))
+    sheet = drawn("--truncation", "0", "--columns", "4")
+    first = sheet[:, :16]
+    gap = (sheet.shape[1] - 4 * 16) // 3
+    assert all(np.abs(sheet[:, n * (16 + gap) :][:, :16] - first).max() <= 1 for n in range(4)), "all are the mean one"
+    assert cli.main(["generate", str(drawer), "--truncation", "3"]) == 2
+    assert "--truncation 3.0: a number from 0 to 2" in capsys.readouterr().err
+    other = tmp_path / "dcgan"
+    module = systems.load("dcgan")
+    weights.save(other, module.System(module.PRESETS["tiny"]), None, {"system": "dcgan", "name": "other"})
+    assert cli.main(["generate", str(other), "--truncation", "0.5"]) == 2
+    assert "--truncation 0.5: other draws without" in capsys.readouterr().err
+
+
+def test_figures_are_of_all_that_was_learnt(drawer: Path, tmp_path: Path) -> None:
+    """A sheet of an evaluation shows what psi = 1 draws."""
+    data = make_pictures(tmp_path / "bars.telldraw", side=16, channels=3)
+    loaded = weights.load(drawer)
+    collection = Collection.open(data)
+    job: Any = SimpleNamespace(
+        loaded=loaded, collection=collection, rows=collection.splits["test"], options=SimpleNamespace(
+            samples=5, seed=3, device="cpu"
+        )
+    )  # fmt: skip
+    drawn = generation.draw(job)
+    system: Any = weights.load(drawer).system
+    with torch.no_grad():
+        z = torch.from_numpy(np.stack([noise(3, n, 8) for n in range(5)]))
+        wanted = system.synthesise(system.map(z))
+    assert drawn.asked is None
+    torch.testing.assert_close(drawn.image, wanted)
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
@@ -218,6 +359,8 @@ def test_true_pictures_are_mirrored_by_chance() -> None:
         ({"stable": ()}, "--config.stable : numbers of examples"),
         ({"fading": (100, -1)}, "--config.fading 100 -1"),
         ({"r1_every": 0}, "--config.r1-every 0"),
+        ({"mixing": 1.5}, "--config.mixing 1.5: a share from 0 to 1"),
+        ({"version": "2"}, "--config.start 8: version 2 does not grow.*--config.start 64"),
         ({"resolution": 100}, "--config.resolution 100"),
     ],
 )
@@ -228,7 +371,7 @@ def test_what_cannot_work_is_refused_in_a_sentence(settings: dict[str, Any], nam
 
 def test_it_is_built_for_its_pictures() -> None:
     facts = PictureFacts("faces", "none", 16, 1, ())
-    system = stylegan.build(TINY, facts)
+    system: Any = stylegan.build(TINY, facts)
     assert system.config.channels == 1 and system.generate(torch.randn(1, 8)).shape == (1, 1, 16, 16)
     with pytest.raises(TrainingError, match="faces are 16x16.*--resolution 64"):
         stylegan.build(PRESETS["faces-64"], facts)

@@ -1,11 +1,16 @@
 """The generator of StyleGAN: a mapping from z to w, and a synthesis that w tells its style, layer by layer.
 
-Karras, Laine & Aila, CVPR 2019 (arXiv:1812.04948), Fig. 1 b. N pictures, L layers, C = `style_dim`:
+Karras, Laine & Aila, CVPR 2019 (arXiv:1812.04948), Fig. 1 b; version 2: Karras et al., CVPR 2020 (arXiv:1912.04958),
+Fig. 2 d and 7 b. N pictures, L layers, C = `style_dim`:
 
     z [N, Z] -> w [N, L, C]          Mapping: z normalised, then fully connected layers
     w [N, L, C] -> x [N, 3, R, R]    Synthesis: a learnt 4x4 map, two layers a side, each told its own w
+
+In version 2 the last w is that of the last colours alone: there is one layer less, and the colours of a side share
+their w with the layer after them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +20,7 @@ from torch.nn import functional as F
 
 from telldraw.blocks.growing import enlarge, parts
 from telldraw.blocks.style_layers import EPSILON, ROOT, SLOPE, Colours, Noise, ScaledLinear, StyledLayer
+from telldraw.blocks.style_modulated import ModulatedColours, ModulatedLayer, doubled
 from telldraw.errors import TrainingError
 
 TRUNCATED = 8
@@ -99,8 +105,10 @@ class Mapping(nn.Module):
         dims = [sizes.noise_dim, *[sizes.style_dim] * sizes.mapping_layers]
         if not sizes.repeat:
             dims[-1] *= sizes.layers
+        # what keeps the size of what passes is before the bias in version 1 and after it in version 2
+        before, self.gain = (ROOT, 1.0) if sizes.version == "1" else (1.0, ROOT)
         self.layers = nn.ModuleList(
-            ScaledLinear(inputs, outputs, gain=ROOT, rate=sizes.mapping_rate)
+            ScaledLinear(inputs, outputs, gain=before, rate=sizes.mapping_rate)
             for inputs, outputs in zip(dims, dims[1:], strict=False)
         )
         self.register_buffer("mean", torch.zeros(sizes.layers, sizes.style_dim))
@@ -109,7 +117,7 @@ class Mapping(nn.Module):
         """z [N, Z] ~ N(0, 1) -> w [N, L, C]; `repeat`: the same for each layer."""
         x = normalised(z)
         for layer in self.layers:
-            x = F.leaky_relu(layer(x), SLOPE)
+            x = F.leaky_relu(layer(x), SLOPE) * self.gain
         return x.unsqueeze(1).expand(-1, self.count, -1) if self.repeat else x.unflatten(1, (self.count, -1))
 
     @torch.no_grad()
@@ -134,19 +142,28 @@ def mixed(first: Tensor, second: Tensor, crossover: Tensor) -> Tensor:
 
 
 class Synthesis(nn.Module):
-    """g of the paper, version 1: a learnt 4x4 map, then two layers a side; each side can be made a picture."""
+    """g of the paper: a learnt 4x4 map, then two layers a side; each side can be made a picture.
+
+    Version 1: the colours of a side are the picture. Version 2: they are added to the picture of the side before.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
         widths = [sizes.channels_at(level) for level in range(2, sizes.full + 1)]
-        self.const = nn.Parameter(torch.ones(1, widths[0], 4, 4))
         outputs = [width for width in widths for _ in range(2)]
+        style = sizes.style_dim
+        if sizes.version == "1":
+            self.const = nn.Parameter(torch.ones(1, widths[0], 4, 4))
+            kind, colours = StyledLayer, [Colours(width, sizes.channels) for width in widths]
+        else:
+            self.const = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+            kind, outputs = ModulatedLayer, outputs[1:]
+            colours = [ModulatedColours(width, sizes.channels, style) for width in widths]
         self.layers = nn.ModuleList(
-            StyledLayer(outputs[max(number - 1, 0)], width, sizes.style_dim, number=number)
-            for number, width in enumerate(outputs)
+            kind(outputs[max(number - 1, 0)], width, style, number=number) for number, width in enumerate(outputs)
         )
-        self.colours = nn.ModuleList(Colours(width, sizes.channels) for width in widths)
+        self.colours = nn.ModuleList(colours)
 
     def forward(self, w: Tensor, *, level: float | None = None, noise: Noise = "fixed") -> Tensor:
         """w [N, L, C] -> pictures [N, 3, R, R], about [-1, 1].
@@ -156,12 +173,26 @@ class Synthesis(nn.Module):
         noise: the layers' own maps, new ones, or none.
         """
         top, share = parts(self.sizes.full if level is None else level)
-        x = before = self.const.expand(w.shape[0], -1, -1, -1)
+        image, before = (self._adaptive if self.sizes.version == "1" else self._modulated)(w, top, noise)
+        if share < 1:
+            image = enlarge(before(), 1 << top).lerp(image, share)
+        return enlarge(torch.tanh(image) if self.sizes.final_tanh else image, self.sizes.resolution)
+
+    def _adaptive(self, w: Tensor, top: int, noise: Noise) -> tuple[Tensor, Callable[[], Tensor]]:
+        """The picture [N, 3, H, H] of level `top`, and how to make that of the level before."""
+        x = last = self.const.expand(w.shape[0], -1, -1, -1)
         for number in range(2 * top - 2):
             x = self.layers[number](x, w[:, number], noise)
             if number == 2 * top - 5:
-                before = x
-        image = self.colours[top - 2](x)
-        if share < 1:
-            image = enlarge(self.colours[top - 3](before), 1 << top).lerp(image, share)
-        return enlarge(torch.tanh(image) if self.sizes.final_tanh else image, self.sizes.resolution)
+                last = x
+        return self.colours[top - 2](x), lambda: self.colours[top - 3](last)
+
+    def _modulated(self, w: Tensor, top: int, noise: Noise) -> tuple[Tensor, Callable[[], Tensor]]:
+        """Likewise."""
+        x = self.layers[0](self.const.expand(w.shape[0], -1, -1, -1), w[:, 0], noise)
+        image = last = self.colours[0](x, w[:, 1])
+        for number in range(1, 2 * top - 3, 2):
+            x = self.layers[number + 1](self.layers[number](x, w[:, number], noise), w[:, number + 1], noise)
+            last = image
+            image = doubled(image) + self.colours[(number + 1) // 2](x, w[:, number + 2])
+        return image, lambda: last

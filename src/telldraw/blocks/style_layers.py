@@ -22,6 +22,12 @@ ROOT = math.sqrt(2)
 EPSILON = 1e-8
 
 
+def activated(x: Tensor, gain: float = 1.0) -> Tensor:
+    """LeakyReLU times `gain`; x may be overwritten."""
+    x = F.leaky_relu_(x, SLOPE)
+    return x if gain == 1 else x * gain
+
+
 class ScaledLinear(nn.Module):
     """x W^T gain rate / sqrt(inputs) + b rate: a linear layer with an equalised rate, `rate` times that of others."""
 
@@ -106,7 +112,7 @@ class StyledLayer(nn.Module):
         added = noise_map(noise, self.noise, x.shape[0])
         bias = self.bias[:, None, None]
         x = x + (bias if added is None else torch.addcmul(bias, added, self.strength[:, None, None]))
-        return adain(F.leaky_relu_(x, SLOPE), *self.style(w).chunk(2, dim=1))
+        return adain(activated(x), *self.style(w).chunk(2, dim=1))
 
 
 class Colours(nn.Module):
@@ -125,14 +131,16 @@ class Colours(nn.Module):
 class FromColours(nn.Module):
     """Channels of a picture to those of a map: "from RGB"."""
 
-    def __init__(self, channels: int, outputs: int) -> None:
+    def __init__(self, channels: int, outputs: int, gains: tuple[float, float] = (ROOT, 1.0)) -> None:
+        """gains: of the weights, and of what has passed the LeakyReLU."""
         super().__init__()
-        self.conv = ScaledConvolution(channels, outputs, 1)
+        before, self.gain = gains
+        self.conv = ScaledConvolution(channels, outputs, 1, gain=before)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] -> [N, outputs, H, W]."""
-        return F.leaky_relu_(self.conv(x, self.bias), SLOPE)
+        return activated(self.conv(x, self.bias), self.gain)
 
 
 class HalvingBlock(nn.Module):
@@ -145,9 +153,8 @@ class HalvingBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] -> [N, outputs, H / 2, W / 2]."""
-        x = blur(F.leaky_relu_(self.conv1(x, self.bias1), SLOPE))
-        x = convolve_and_halve(x, self.conv2.scaled()) + self.bias2[:, None, None]
-        return F.leaky_relu_(x, SLOPE)
+        x = blur(activated(self.conv1(x, self.bias1)))
+        return activated(convolve_and_halve(x, self.conv2.scaled()) + self.bias2[:, None, None])
 
 
 def deviation_of_group(x: Tensor, size: int) -> Tensor:

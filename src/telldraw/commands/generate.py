@@ -62,6 +62,8 @@ class Options:
     growing to the right and the second upwards. Replaces --n and --seed."""
     seed: int = 0
     """Another seed gives other pictures."""
+    truncation: float | None = None
+    """Of stylegan: from 0, the mean picture alone, to 1, all variety that was learnt; its own setting unless said."""
     reject: float = 0.0
     """Draw more, and leave out this share of them: what the judge is least sure of. 0.5: of two the better one."""
     judge: str | None = None
@@ -136,6 +138,8 @@ def _check(options: Options) -> None:
             raise TelldrawError(f"--n {options.n} of each caption: {_MOST:,} pictures can be made at once")
     if not 0 <= options.reject <= 0.99:
         raise TelldrawError(f"--reject {options.reject}: a share from 0 to 0.99 is needed")
+    if options.truncation is not None and not 0 <= options.truncation <= 2:
+        raise TelldrawError(f"--truncation {options.truncation}: a number from 0 to 2 is needed")
     if bool(options.reject) != (options.judge is not None):
         raise TelldrawError("--reject SHARE and --judge WEIGHTS belong together: give both, or neither")
     if options.reject and options.grid is not None:
@@ -186,9 +190,12 @@ def images(loaded: "Loaded", options: Options) -> Any:
     """The pictures asked for, float [n, C, H, W] in [-1, 1]."""
     import torch
 
+    from telldraw.commands.latents import truncate
     from telldraw.commands.picture_sheets import check_label, noises, one_hot, plane
 
     system: Any = loaded.system
+    if options.truncation is not None and not truncate(system, options.truncation):
+        raise TelldrawError(f"--truncation {options.truncation}: {loaded.name} draws without; drop it")
     classes = loaded.card.get("classes", [])
     chosen = check_label(system, options.label, classes)
     if len(chosen) > 1 and not loaded.card.get("many"):

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from telldraw import pixels
+from telldraw.commands.latents import truncate
 from telldraw.commands.picture_evaluation import Figure, Job, progress
 from telldraw.commands.picture_sheets import one_hot
 from telldraw.drawing.noise import noise
@@ -42,9 +43,11 @@ class Drawn(NamedTuple):
 def draw(job: Job) -> Drawn:
     """`--samples` pictures of the noise of `--seed`, as many of each class as of any other.
 
-    Where pictures have several classes, they are drawn for the labels of the measured split, in its order.
+    Where pictures have several classes, they are drawn for the labels of the measured split, in its order. What
+    truncates, for people to see, does not here: figures are of all that was learnt.
     """
     system: Any = job.loaded.system
+    truncate(system, 1.0)
     count, classes = job.options.samples, system.label_dim
     asked = torch.arange(count) % classes if classes and not job.collection.many else None
     own = np.asarray(job.rows)

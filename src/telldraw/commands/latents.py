@@ -19,6 +19,14 @@ def pictures(system: Any, z: Tensor, label: Tensor | None = None) -> Tensor:
     return torch.cat(parts)
 
 
+def truncate(system: Any, psi: float) -> bool:
+    """Let `generate` draw with this truncation; False where the system has none. 1 is no truncation."""
+    if not hasattr(system, "truncation"):
+        return False
+    system.truncation = psi
+    return True
+
+
 def linear(start: Tensor, end: Tensor, share: float) -> Tensor:
     """(1 - share) start + share end: Radford et al. 2016, Sec. 6.1."""
     return torch.lerp(start, end, share)

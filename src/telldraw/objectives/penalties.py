@@ -1,5 +1,6 @@
 """What holds a critic to a slope: penalties on its gradient with respect to its input, and clipping of its weights."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -36,6 +37,23 @@ def gradient_penalty(
     between = torch.lerp(fake.detach(), real.detach(), eps).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (gradient.float().flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def path_lengths(image: Tensor, w: Tensor, noise: Tensor | None = None) -> Tensor:
+    """||J^T y|| with J = d image / d w, y ~ N(0, I): how far a picture moves with its code: Karras et al. 2020, Eq. 4.
+
+    image [N, C, H, W] made of w [N, L, D], which requires a gradient; noise like image, ~ N(0, 1), drawn if not given.
+    Returns [N], differentiable: the root of the mean over the layers of the squared norms, as in their code, with y
+    divided by sqrt(H W), so that it does not grow with the picture.
+    """
+    y = (torch.randn_like(image) if noise is None else noise) / math.sqrt(image.shape[2] * image.shape[3])
+    (gradient,) = torch.autograd.grad((image * y).sum(), w, create_graph=True)
+    return gradient.float().square().sum(2).mean(1).sqrt()
+
+
+def path_length_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
+    """E (||J^T y|| - a)^2: Karras et al. 2020, Eq. 4. lengths [N]; mean, a, is their moving average, a constant."""
+    return (lengths - mean.detach()).square().mean()
 
 
 @torch.no_grad()

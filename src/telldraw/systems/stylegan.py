@@ -12,6 +12,11 @@ The networks are `blocks/style_generator.py` and `blocks/style_discriminator.py`
 pictures, and each further side fades in (Karras et al. 2018). What has been seen decides the side, so a run that was
 stopped goes on in the middle of a fade.
 
+Version 2, Karras et al., CVPR 2020 (arXiv:1912.04958): modulated weights instead of AdaIN, nothing grows, and G has a
+penalty too, that equal steps in w change pictures equally:
+
+    (||J_w^T y|| - a)^2                            J_w = d g(w) / d w, y ~ N(0, I), a a moving average: Sec. 3.2
+
 Different from the paper and its code, or to know:
 
 1.  The batch size is one for all sides, as in every training here; theirs shrinks as pictures grow. So is the step
@@ -23,23 +28,34 @@ Different from the paper and its code, or to know:
 6.  `generate` adds the layers' own noise maps, so a picture follows from z alone; training draws new noise.
 7.  While it still grows, `generate` draws pictures of the side reached, enlarged.
 8.  `truncation` is for what people see; `telldraw evaluate` measures with psi = 1, as the paper does.
+9.  Version 2: the penalties of a step are added to its loss, where theirs are steps of their own, with Adam's settings
+    changed to make up for it. The path length is that of new pictures, half a batch of them, as theirs.
+10. `augment`: pictures, true and drawn, are changed at random before D sees them (`blocks/augmentation.py`), for sets
+    of few pictures; off in both papers.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from telldraw.batches import PictureFacts, Pictures
+from telldraw.blocks.augmentation import augmented
 from telldraw.blocks.growing import faded, level_after, parts
 from telldraw.blocks.strided import check_pictures
 from telldraw.blocks.style_discriminator import Discriminator
 from telldraw.blocks.style_generator import Mapping, Sizes, Synthesis, mixed, truncated
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import minimax_discriminator, non_saturating_generator
-from telldraw.objectives.penalties import zero_centred_penalty
+from telldraw.objectives.penalties import path_length_penalty, path_lengths, zero_centred_penalty
 from telldraw.protocols import Recipe, Update
+
+_PATH_SHARE = 0.01
+"""How far the mean path length moves at a time."""
+_RISE = 500_000
+"""Examples in which the share of changed pictures can rise from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,19 @@ class Config(Sizes):
     """Steps from one penalty to the next, which is so many times as strong (paper: 1)."""
     mirror: bool = False
     """Whether true pictures are mirrored by chance (paper: for faces)."""
+    path_length: float = 0.0
+    """Weight of the penalty on path lengths (version 2: 2)."""
+    path_every: int = 4
+    """Steps from one such penalty to the next, which is so many times as strong (version 2: 4)."""
+    group: int = 4
+    """Pictures that D compares with one another (paper: 4)."""
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = ()
+    """How pictures are changed before D sees them (Zhao et al. 2020: all three, for few pictures)."""
+    augment_share: float = 1.0
+    """Share of the pictures that meet each such change; where it adapts, the most (Zhao et al.: 1)."""
+    augment_target: float = 0.0
+    """Above 0: the share rises from 0 while D says of more than this share of true pictures that they are true, counted
+    as E sign(D(x)), and falls otherwise (Karras et al. 2020, arXiv:2006.06676: 0.6)."""
     generator_rate: float = 1e-3
     """Step size of the generator (paper: 1e-3, 3e-3 at the largest sides)."""
     discriminator_rate: float = 1e-3
@@ -84,12 +113,55 @@ class Config(Sizes):
                 raise TrainingError(
                     f"--config.{flag} {' '.join(map(str, lengths))}: numbers of examples are needed, 0 or more"
                 )
-        if self.r1_every < 1:
-            raise TrainingError(f"--config.r1-every {self.r1_every}: at least 1 is needed")
+        for flag, value in (("r1-every", self.r1_every), ("path-every", self.path_every), ("group", self.group)):
+            if value < 1:
+                raise TrainingError(f"--config.{flag} {value}: at least 1 is needed")
+        for flag, share in (
+            ("mixing", self.mixing),
+            ("augment-share", self.augment_share),
+            ("augment-target", self.augment_target),
+        ):
+            if not 0 <= share <= 1:
+                raise TrainingError(f"--config.{flag} {share}: a share from 0 to 1 is needed")
+        if self.version == "2" and self.start != self.resolution:
+            raise TrainingError(
+                f"--config.start {self.start}: version 2 does not grow; leave --config.version 1, or give "
+                f"--config.start {self.resolution}"
+            )
 
 
 PAPER = Config(
-    noise_dim=512, style_dim=512, width=16384, widest=512, discriminator_width=16384, mirror=True, resolution=1024
+    resolution=256,
+    noise_dim=512,
+    style_dim=512,
+    width=16384,
+    widest=512,
+    discriminator_width=16384,
+    mirror=True,
+    generator_rate=2e-3,
+    discriminator_rate=2e-3,
+)
+VERSION_2 = replace(
+    PAPER,
+    version="2",
+    start=256,
+    r1_every=16,
+    path_length=2.0,
+    group=8,
+    generator_rate=2.5e-3,
+    discriminator_rate=2.5e-3,
+)
+TINY = Config(
+    resolution=16,
+    width=64,
+    widest=8,
+    discriminator_width=64,
+    noise_dim=8,
+    style_dim=8,
+    mapping_layers=2,
+    start=4,
+    stable=(0, 0),
+    fading=(5, 12),
 )
 PRESETS = {
     # For two cores.
@@ -103,21 +175,57 @@ PRESETS = {
         generator_rate=2e-3,
         discriminator_rate=2e-3,
     ),
-    "tiny": Config(
-        resolution=16,
-        width=64,
-        widest=8,
-        discriminator_width=64,
-        noise_dim=8,
-        style_dim=8,
-        mapping_layers=2,
-        start=4,
-        stable=(0, 0),
-        fading=(5, 12),
+    # The same widths without growing.
+    "v2-64": Config(
+        version="2",
+        width=1024,
+        discriminator_width=1024,
+        start=64,
+        r1=1.0,
+        r1_every=16,
+        path_length=2.0,
+        generator_rate=2e-3,
+        discriminator_rate=2e-3,
     ),
+    # A GPU, a day.
+    "faces-128": Config(
+        resolution=128,
+        noise_dim=256,
+        style_dim=256,
+        width=8192,
+        widest=256,
+        discriminator_width=8192,
+        r1_every=8,
+        stable=(300_000,),
+        fading=(300_000,),
+        mirror=True,
+        generator_rate=1.5e-3,
+        discriminator_rate=1.5e-3,
+    ),
+    # The published sizes; GPUs, days.
+    "paper-256": PAPER,
+    "paper-1024": replace(PAPER, resolution=1024, generator_rate=3e-3, discriminator_rate=3e-3),
+    "v2-256": replace(VERSION_2, r1=1.0),
+    "tiny": TINY,
+    "tiny-v2": replace(TINY, version="2", start=16, r1=1.0, path_length=2.0, path_every=2, r1_every=2),
 }
 RECIPES = {
-    "faces-64": Recipe(batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="an hour of one core"),
+    "faces-64": Recipe(batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="two hours of one core"),
+    "v2-64": Recipe(
+        batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="hours of one core; not trained yet"
+    ),
+    "faces-128": Recipe(
+        batch_size=32, examples=5_000_000, sheet_every=100_000, decay=0.998, takes="needs a GPU; not trained yet"
+    ),
+    "paper-256": Recipe(
+        batch_size=32, examples=25_000_000, sheet_every=500_000, decay=0.998, takes="needs a GPU; not trained yet"
+    ),
+    "paper-1024": Recipe(
+        batch_size=32, examples=25_000_000, sheet_every=500_000, decay=0.998, takes="needs GPUs; not trained yet"
+    ),
+    "v2-256": Recipe(
+        batch_size=64, examples=25_000_000, sheet_every=500_000, decay=0.998, takes="needs GPUs; not trained yet"
+    ),
 }
 
 
@@ -127,6 +235,8 @@ class System(nn.Module):
     training_only = ("discriminator",)
     label_dim = 0
     seen: Tensor
+    path: Tensor
+    share: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -136,8 +246,13 @@ class System(nn.Module):
         """psi of `generate`."""
         self.mapping = Mapping(config)
         self.synthesis = Synthesis(config)
-        self.discriminator = Discriminator(config, config.discriminator_width)
+        self.discriminator = Discriminator(config, config.discriminator_width, group=config.group)
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # examples trained on: what has grown
+        if config.path_length:
+            self.register_buffer("path", torch.zeros(()))  # a, the mean path length
+        if config.augment:
+            share = 0.0 if config.augment_target else config.augment_share
+            self.register_buffer("share", torch.tensor(share))  # of the pictures, how many are changed
 
     # Drawing
 
@@ -186,9 +301,11 @@ class System(nn.Module):
         real = faded(self._mirrored(batch.image), level)
         losses = self._judged(real, fake.detach(), level, penalised=update.step % config.r1_every == 0)
         update("discriminator", torch.stack(list(losses.values())).sum())
-        losses["generator"] = non_saturating_generator(self.discriminator(fake, level=level))
-        update("generator", losses["generator"])
-        update.record(**losses, level=level)
+        drawing = {"generator": non_saturating_generator(self._judge(fake, level))}
+        if config.path_length and update.step % config.path_every == 0:
+            drawing["path"] = config.path_length * config.path_every * self._uneven(max(1, count // 2), level)
+        update("generator", torch.stack(list(drawing.values())).sum())
+        update.record(**losses, **drawing, level=level)
 
     def _grow(self, count: int, update: Update) -> float:
         """The level of this batch. Where another side begins or has fully faded in, Adam begins anew."""
@@ -212,16 +329,37 @@ class System(nn.Module):
         crossover = torch.where(torch.rand(count, device=device) < config.mixing, crossover, config.layers)
         return mixed(w, self.mapping(torch.randn(count, config.noise_dim, device=device)), crossover)
 
+    def _judge(self, image: Tensor, level: float) -> Tensor:
+        """Logits [N] of pictures [N, C, H, W], which D sees changed where `augment` says so."""
+        if self.config.augment:
+            image = augmented(image, self.config.augment, self.share)
+        return self.discriminator(image, level=level)
+
     def _judged(self, real: Tensor, fake: Tensor, level: float, *, penalised: bool) -> dict[str, Tensor]:
         """D's losses on real and drawn pictures [N, C, H, W]."""
         penalised = penalised and self.config.r1 > 0
         real = real.detach().requires_grad_(penalised)
-        of_real, of_fake = self.discriminator(real, level=level), self.discriminator(fake, level=level)
+        of_real, of_fake = self._judge(real, level), self._judge(fake, level)
         losses = {"discriminator": minimax_discriminator(of_real, of_fake)}
         if penalised:
             weight = 0.5 * self.config.r1 * self.config.r1_every
             losses["r1"] = weight * zero_centred_penalty(of_real, real)
+        if self.config.augment and self.config.augment_target:
+            self._adapt(of_real.detach())
         return losses
+
+    @torch.no_grad()
+    def _adapt(self, logits: Tensor) -> None:
+        """More pictures are changed where D is surer of true ones than it should be: arXiv:2006.06676, Sec. 3.1."""
+        towards = (logits.sign().mean() - self.config.augment_target).sign()
+        self.share.add_(towards * len(logits) / _RISE).clamp_(0, self.config.augment_share)
+
+    def _uneven(self, count: int, level: float) -> Tensor:
+        """The penalty on path lengths, of new pictures; their mean length follows."""
+        w = self._styles(count, level)
+        lengths = path_lengths(self.synthesis(w, level=level, noise="random"), w)
+        self.path.lerp_(lengths.detach().mean(), _PATH_SHARE)
+        return path_length_penalty(lengths, self.path)
 
     def _mirrored(self, image: Tensor) -> Tensor:
         if not self.config.mirror:
