@@ -80,7 +80,9 @@ def _obeyed(job: Job, asked: Asked) -> dict[str, Figure]:
     if judge is None:
         return {"obeyed": Figure("not measured", "no judge; name a classifier with --classifier")}
     train = job.collection.split("train")[: len(asked.drawn)]
-    return obedience.measured(judge, asked.drawn, asked.captions, true=asked.true, train=_pictures(job, train))
+    return obedience.measured(
+        judge, asked.drawn, asked.captions, true=asked.true, train=_pictures(job, train), warnings=job.warnings
+    )
 
 
 def _judge(job: Job) -> "Loaded | None":

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from telldraw import pixels
-from telldraw.commands.picture_evaluation import Figure, Job, progress
+from telldraw.commands.picture_evaluation import Figure, Job, frechet, progress
 from telldraw.commands.picture_sheets import one_hot
 from telldraw.drawing.noise import noise
 from telldraw.drawing.sheet import enlarge, grid
@@ -135,7 +135,7 @@ def true_pictures(collection: "Collection", rows: range) -> tuple[Tensor, Tensor
 
 def _obedience(job: Job, drawn: Drawn, judge: "Loaded") -> dict[str, Figure]:
     """What an independent classifier sees in the drawings, and how far its features of them are from true ones."""
-    from telldraw.metrics import conditional, distribution
+    from telldraw.metrics import conditional
 
     assert drawn.asked is not None
     system: Any = judge.system
@@ -166,12 +166,7 @@ def _obedience(job: Job, drawn: Drawn, judge: "Loaded") -> dict[str, Figure]:
         ("frechet_classifier", drawn.image, "drawings"),
         ("frechet_classifier_floor", floor, "training pictures"),
     ):
-        features = _in_parts(system.features, pictures, device)
-        distance = distribution.frechet_distance(distribution.statistics(real), distribution.statistics(features))
-        about = (
-            f"Fréchet distance of {len(features):,} {what} to {len(real):,} true ones in the judge's features; no FID"
-        )
-        found[name] = Figure(distance, about)
+        found[name] = frechet(real, _in_parts(system.features, pictures, device), what, job.warnings)
     return found
 
 
