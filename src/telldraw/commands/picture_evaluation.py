@@ -67,7 +67,7 @@ def is_picture_system(folder: Path) -> bool:
     from telldraw.weights import card
 
     entry = SYSTEMS.get(card(folder)["system"])
-    return entry is not None and entry.batch in ("Pictures", "Tags", "Captioned", "Described")
+    return entry is not None and entry.batch in ("Pictures", "Tags", "Captioned", "Described", "Multimodal")
 
 
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
@@ -233,6 +233,13 @@ def styling(job: Job) -> dict[str, Figure]:
     return measured(job)
 
 
+def guiding(job: Job) -> dict[str, Figure]:
+    """Whether faces are as texts ask, and what else changes when they are edited."""
+    from telldraw.commands.face_evaluation import guiding
+
+    return guiding(job)
+
+
 MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Classifier": classification,
     "Density": density,
@@ -243,6 +250,7 @@ MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "TextEncoder": finding,
     "TextToImage": depicting,
     "StyleEncoder": styling,
+    "Guided": guiding,
 }
 """Capability -> its figures."""
 
