@@ -130,3 +130,18 @@ def test_of_several_classes_all_count(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "run" / "evaluation-test" / "evaluation.json").read_text())["figures"]
     assert "of 16 true pictures all of whose classes" in figures["exact"]["what"]
     assert figures["exact"]["value"] <= figures["accuracy"]["value"]
+
+
+def test_several_classes_have_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = make_pictures(tmp_path / "many.telldraw", many=True)
+    assert main(command(data, tmp_path / "run", examples=480)) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(data), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)  # nothing else is printed there
+    heads, *rows = report["tables"]["each class"]
+    assert heads == ["class", "there", "accuracy", "balanced", "F1"]
+    assert [row[0] for row in rows] == ["left", "middle", "right"]
+    mean = sum(float(row[2]) for row in rows) / 300
+    assert report["figures"]["class_accuracy"]["value"] == pytest.approx(mean, abs=1e-3)
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(data)]) == 0
+    assert "CLASS   THERE" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,11 +59,11 @@ def test_a_distance_is_zero_for_equal_pictures_symmetric_and_for_training(judge:
 
 
 def test_the_distance_in_maps_is_the_formula_written_out(judge: Path) -> None:
-    system = weights.load(judge).system
+    system: Any = weights.load(judge).system
     x, y = pictures(0), pictures(1)
     expected = torch.zeros(2)
     a, b = x, y
-    for halving in (system.body[:2], system.body[2:]):  # type: ignore[index]
+    for halving in (system.body[:2], system.body[2:]):
         a, b = halving(a), halving(b)
         cosine = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
         expected += (2 - 2 * cosine).mean((1, 2)) / 2  # squared distance of unit vectors; two maps

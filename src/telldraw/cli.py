@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": Command("telldraw.commands.evaluate", "measure a run, beside the figures of its paper", "train"),
     "layers": Command("telldraw.commands.layers", "find out which layers of a generator decide what", "train"),
     "compare": Command("telldraw.commands.compare", "compare two sets of pictures: FID, KID and others", "train"),
+    "study": Command("telldraw.commands.study", "ask people which pictures they prefer, and sum it up", "train"),
     "draw": Command("telldraw.commands.draw", "draw what you tell it, at once or in a conversation", "draw"),
     "studio": Command("telldraw.commands.studio", "draw in a browser; an HTTP API for other programs", "draw"),
     "generate": Command("telldraw.commands.generate", "generate pictures from noise, and labels where known", "draw"),

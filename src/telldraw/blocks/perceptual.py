@@ -103,7 +103,7 @@ class VGG16(nn.Module):
     def __init__(self, scale: Scale) -> None:
         """`scale`: what the weights expect pixels to be."""
         super().__init__()
-        self.scale = scale
+        self.scale: Scale = scale
         widths = iter(pairwise((3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512)))
         layers: list[nn.Module] = []
         for place in range(CONVOLUTIONS[-1] + 2):

@@ -15,16 +15,17 @@ from telldraw.commands import depiction, obedience, reading
 from telldraw.commands.generation import critic
 from telldraw.commands.picture_evaluation import Figure, Job, progress
 from telldraw.commands.picture_sheets import noises
+from telldraw.commands.ranking import r_precision
 from telldraw.drawing.sheet import contact_sheet
 from telldraw.errors import DataError
-from telldraw.metrics import conditional, distribution
+from telldraw.metrics import conditional
 from telldraw.text import normalise
 
 if TYPE_CHECKING:
     from telldraw.weights import Loaded
 
 NONE = "none"
-_TOGETHER, _MISMATCHED = 100, 99
+_TOGETHER = 100
 _VARIED, _EACH = 100, 8  # captions drawn several times, and how often
 
 
@@ -80,7 +81,9 @@ def _obeyed(job: Job, asked: Asked) -> dict[str, Figure]:
     if judge is None:
         return {"obeyed": Figure("not measured", "no judge; name a classifier with --classifier")}
     train = job.collection.split("train")[: len(asked.drawn)]
-    return obedience.measured(judge, asked.drawn, asked.captions, true=asked.true, train=_pictures(job, train))
+    return obedience.measured(
+        judge, asked.drawn, asked.captions, true=asked.true, train=_pictures(job, train), warnings=job.warnings
+    )
 
 
 def _judge(job: Job) -> "Loaded | None":
@@ -110,19 +113,15 @@ def _retrieved(job: Job, asked: Asked, reader: reading.Reader) -> dict[str, Figu
         return {"r_precision": Figure("not measured", f"{judge.name} does not look at pictures; name a --retriever")}
     device = job.options.device
     text = asked.text if judge is reader else torch.cat([judge.read(part, device) for part in _parts(asked.captions)])
-    said = {caption: number for number, caption in enumerate(dict.fromkeys(map(_plain, asked.captions)))}
-    groups = torch.tensor([said[_plain(caption)] for caption in asked.captions])
-    most = len(groups) - int(groups.unique(return_counts=True)[1].max())
-    if most < _MISMATCHED:
-        return {"r_precision": Figure("not measured", f"at least {_MISMATCHED + 1} different captions are needed")}
-    found = {}
-    for name, images, what in (("r_precision", asked.drawn, "drawings"), ("r_precision_true", asked.true, "pictures")):
-        seen = torch.cat([judge.system.embed_pictures(part.to(device)).float().cpu() for part in images.split(500)])
-        share = distribution.r_precision(seen, text.cpu(), mismatched=_MISMATCHED, groups=groups)
-        about = f"share of {len(seen):,} {what} that find their own caption among it and {_MISMATCHED} others, by "
-        error = (share * (1 - share) / len(seen)) ** 0.5
-        found[name] = Figure(share, about + judge.name + "; chance 0.01", error)
-    return found
+    pictures = {"r_precision": (asked.drawn, "drawings"), "r_precision_true": (asked.true, "pictures")}
+    seen = {
+        name: (
+            torch.cat([judge.system.embed_pictures(part.to(device)).float().cpu() for part in each.split(500)]),
+            what,
+        )
+        for name, (each, what) in pictures.items()
+    }
+    return r_precision(seen, text.cpu(), list(map(_plain, asked.captions)), judge.name)
 
 
 def _plain(caption: str) -> str:

@@ -42,9 +42,14 @@ class Options:
     """Only the first so many dialogues (or pictures) of the split."""
     samples: int = 10_000
     """How many pictures a generator makes to be measured."""
-    classifier: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
-    """Who judges generated pictures with a class: a run or weights of the system `classifier`. By default the one at
-    hand for this data set."""
+    classifier: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS", aliases=["--judge"])] = None
+    """Who judges what pictures show: a run or weights of the system `classifier`. By default the one at hand for this
+    data set; none: nobody."""
+    perceptual: str | None = None
+    """Of tedigan: whose features compare pictures while the code of one is fitted, as in telldraw train; without it,
+    pixels alone."""
+    steps: int = 100
+    """Of tedigan: steps in which a code is fitted to one picture; 0: none."""
     retriever: Annotated[str | None, tyro.conf.arg(metavar="RUN|WEIGHTS")] = None
     """Who ranks captions by drawings, for R-precision: a text encoder that looks at pictures. By default the one that
     reads captions for the weights."""
@@ -82,6 +87,7 @@ def run(argv: list[str]) -> None:
         ("--limit", options.limit, 1),
         ("--samples", options.samples, 1),
         ("--importance", options.importance, 0),
+        ("--steps", options.steps, 0),
     ):
         if value is not None and value < least:
             raise TelldrawError(f"{flag} {value}: at least {least} is needed")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from telldraw import pixels
 from telldraw.commands.latents import truncate
-from telldraw.commands.picture_evaluation import Figure, Job, progress
+from telldraw.commands.picture_evaluation import Figure, Job, frechet, progress
 from telldraw.commands.picture_sheets import one_hot
 from telldraw.drawing.noise import noise
 from telldraw.drawing.sheet import enlarge, grid
@@ -73,8 +73,10 @@ def generation(job: Job) -> dict[str, Figure]:
     columns = min(len(job.collection.classes), _COLUMNS) if drawn.asked is not None else _COLUMNS
     job.sheets["samples"] = sheet(drawn, columns)
     figures = _likelihood(job, drawn) | _copies(job, drawn)
+    judge = chosen(job.options.classifier, job.collection, job.options.device)
+    if drawn.asked is None and judge is not None:
+        figures = _features(job, drawn, judge, true_pictures(job.collection, job.rows)[0]) | figures
     if drawn.asked is not None:
-        judge = chosen(job.options.classifier, job.collection, job.options.device)
         if judge is None:
             figures["conditional_accuracy"] = Figure("not measured", "no classifier; name one with --classifier")
         else:
@@ -138,7 +140,7 @@ def true_pictures(collection: "Collection", rows: range) -> tuple[Tensor, Tensor
 
 def _obedience(job: Job, drawn: Drawn, judge: "Loaded") -> dict[str, Figure]:
     """What an independent classifier sees in the drawings, and how far its features of them are from true ones."""
-    from telldraw.metrics import conditional, distribution
+    from telldraw.metrics import conditional
 
     assert drawn.asked is not None
     system: Any = judge.system
@@ -162,19 +164,20 @@ def _obedience(job: Job, drawn: Drawn, judge: "Loaded") -> dict[str, Figure]:
         "classifier_accuracy": Figure(own, f"the same judge on {len(image):,} true {job.options.split} pictures"),
         "by_class": Figure(each, "conditional accuracy of each class, in percent"),
     }
-    train = job.collection.split("train")
-    real = _in_parts(system.features, image, device)
-    floor, _ = true_pictures(job.collection, train[: len(drawn.image)])
+    return found | _features(job, drawn, judge, image)
+
+
+def _features(job: Job, drawn: Drawn, judge: "Loaded", image: Tensor) -> dict[str, Figure]:
+    """How far drawings are from true pictures [N, C, H, W] in the judge's features, beside training pictures."""
+    system: Any = judge.system
+    device = job.options.device
+    real, found = _in_parts(system.features, image, device), {}
+    floor, _ = true_pictures(job.collection, job.collection.split("train")[: len(drawn.image)])
     for name, pictures, what in (
         ("frechet_classifier", drawn.image, "drawings"),
         ("frechet_classifier_floor", floor, "training pictures"),
     ):
-        features = _in_parts(system.features, pictures, device)
-        distance = distribution.frechet_distance(distribution.statistics(real), distribution.statistics(features))
-        about = (
-            f"Fréchet distance of {len(features):,} {what} to {len(real):,} true ones in the judge's features; no FID"
-        )
-        found[name] = Figure(distance, about)
+        found[name] = frechet(real, _in_parts(system.features, pictures, device), what, job.warnings)
     return found
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from telldraw.commands.picture_evaluation import Figure
+from telldraw.commands.picture_evaluation import Figure, frechet
 from telldraw.data.clevr.captions import Said, parse
 from telldraw.data.clevr.stage import COLOURS, SHAPES
 from telldraw.data.clevr_birds import KINDS, SIZES
 from telldraw.errors import TelldrawError, WeightsError
-from telldraw.metrics import attributes, distribution
+from telldraw.metrics import attributes
 
 if TYPE_CHECKING:
     from telldraw.weights import Loaded
@@ -41,13 +41,14 @@ def measured(
     *,
     true: Tensor | None = None,
     train: Tensor | None = None,
+    warnings: list[str] | None = None,
 ) -> dict[str, Figure]:
     """Figures of pictures [N, 3, H, W] in [-1, 1] drawn for N captions.
 
     `true` [N, 3, H, W]: the pictures that the captions were written of, for the same figures as a ceiling, and for the
-    Fréchet distance; `train` [M, 3, H, W]: training pictures, for its floor. Captions of another language are left out
-    and counted. Raises WeightsError when the judge knows other classes than the 48 kinds, TelldrawError when nothing
-    can be judged or pictures are of another size than the judge's.
+    Fréchet distance; `train` [M, 3, H, W]: training pictures, for its floor. `warnings` gets what to be warned of.
+    Captions of another language are left out and counted. Raises WeightsError when the judge knows other classes than
+    the 48 kinds, TelldrawError when nothing can be judged or pictures are of another size than the judge's.
     """
     check(judge)
     for pictures in (images, true, train):
@@ -66,7 +67,9 @@ def measured(
     if len(kept) < len(captions):
         what = f"of {len(captions):,} captions: of another language, or with two solids that could be one; left out"
         found["captions_left_out"] = Figure(len(captions) - len(kept), what)
-    return found | (_distances(judge, images, true, train) if true is not None else {})
+    if true is not None:
+        found |= _distances(judge, images, true, train, [] if warnings is None else warnings)
+    return found
 
 
 def check(judge: "Loaded") -> None:
@@ -115,17 +118,16 @@ def _obeyed(judge: "Loaded", images: Tensor, asked: Tensor, of: str, *, chance: 
     return found
 
 
-def _distances(judge: "Loaded", images: Tensor, true: Tensor, train: Tensor | None) -> dict[str, Figure]:
+def _distances(
+    judge: "Loaded", images: Tensor, true: Tensor, train: Tensor | None, warnings: list[str]
+) -> dict[str, Figure]:
     """Fréchet distances in the judge's features to the true pictures."""
     sets = {"frechet_classifier": (images, "drawings")}
     if train is not None:
         sets["frechet_classifier_floor"] = train[: len(images)], "training pictures"
-    real = distribution.statistics(_in_parts(judge, "features", true))
+    real = _in_parts(judge, "features", true)
     return {
-        name: Figure(
-            distribution.frechet_distance(real, distribution.statistics(_in_parts(judge, "features", pictures))),
-            f"Fréchet distance of {len(pictures):,} {what} to {len(true):,} true ones in the judge's features; no FID",
-        )
+        name: frechet(real, _in_parts(judge, "features", pictures), what, warnings)
         for name, (pictures, what) in sets.items()
     }
 

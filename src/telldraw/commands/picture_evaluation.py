@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from telldraw import __version__
+from telldraw.commands import distribution
 from telldraw.commands.table import table
 from telldraw.errors import DataError, TelldrawError
 from telldraw.systems import SYSTEMS, capabilities
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from telldraw.data.collection import Collection
     from telldraw.weights import Loaded
 
@@ -50,6 +53,8 @@ class Job:
     """Pictures for the report's folder, by file name without ending."""
     tables: dict[str, list[list[str]]] = field(default_factory=dict)
     """Rows under a heading for the report, the first row being the heads of the columns."""
+    warnings: list[str] = field(default_factory=list)
+    """What must be said beside the figures."""
 
     @property
     def rows(self) -> range:
@@ -62,7 +67,7 @@ def is_picture_system(folder: Path) -> bool:
     from telldraw.weights import card
 
     entry = SYSTEMS.get(card(folder)["system"])
-    return entry is not None and entry.batch in ("Pictures", "Tags", "Captioned", "Described")
+    return entry is not None and entry.batch in ("Pictures", "Tags", "Captioned", "Described", "Multimodal")
 
 
 def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
@@ -100,6 +105,20 @@ def check_fits(card: dict[str, Any], collection: "Collection") -> None:
             raise DataError(f"{here.path} has pictures of {ours} {what}, {name} was trained on {theirs}")
     if tuple(card.get("classes", here.classes)) != here.classes:
         raise DataError(f"{here.path} has other classes than {name} was trained on")
+
+
+def frechet(
+    real: "Tensor", features: "Tensor", what: str, warnings: list[str], *, whose: str = "the judge's features"
+) -> Figure:
+    """Fréchet distance of features [M, D] to real ones [N, D], none of them Inception's; adds what to be warned of."""
+    from telldraw.metrics import distribution as figures
+
+    distance = figures.frechet_distance(figures.statistics(real), figures.statistics(features))
+    sentence = figures.few(min(len(real), len(features)))
+    if sentence and (sentence := f"Fréchet distance: {sentence}") not in warnings:
+        warnings.append(sentence)
+    about = f"Fréchet distance of {len(features):,} {what} to {len(real):,} true ones in {whose}; no FID"
+    return Figure(distance, about)
 
 
 @contextmanager
@@ -214,6 +233,13 @@ def styling(job: Job) -> dict[str, Figure]:
     return measured(job)
 
 
+def guiding(job: Job) -> dict[str, Figure]:
+    """Whether faces are as texts ask, and what else changes when they are edited."""
+    from telldraw.commands.face_evaluation import guiding
+
+    return guiding(job)
+
+
 MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "Classifier": classification,
     "Density": density,
@@ -224,6 +250,7 @@ MEASURES: dict[str, Callable[[Job], dict[str, Figure]]] = {
     "TextEncoder": finding,
     "TextToImage": depicting,
     "StyleEncoder": styling,
+    "Guided": guiding,
 }
 """Capability -> its figures."""
 
@@ -243,6 +270,7 @@ def _report(job: Job, argv: list[str], figures: dict[str, Figure]) -> dict[str, 
         "device": f"{options.device}, {platform.machine()}, {torch.get_num_threads()} threads",
         "figures": {name: figure._asdict() for name, figure in figures.items()},
         "tables": job.tables,
+        "warnings": job.warnings,
     }
 
 
@@ -265,6 +293,7 @@ def _write(report: dict[str, Any], sheets: dict[str, Image.Image], out: Path) ->
     for heading, (heads, *rows) in report["tables"].items():
         lines += ["", f"{heading}:", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
         lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += [line for sentence in report["warnings"] for line in ("", f"*{sentence}*")]
     lines += ["", f"`{report['command']}`", "", f"{report['date']}, {report['device']}, torch {report['torch']}", ""]
     lines += [f"![{name}]({name}.png)" for name in sheets]
     try:
@@ -286,3 +315,5 @@ def _show(report: dict[str, Any]) -> None:
     for heading, (heads, *rows) in report["tables"].items():
         if sum(max(map(len, column)) + 2 for column in zip(heads, *rows, strict=True)) <= _WIDTH:
             print(f"\n{heading}:\n{table(heads, rows)}")  # wider ones are in the report alone
+    for sentence in report["warnings"]:
+        distribution.warn(sentence)

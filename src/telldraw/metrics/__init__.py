@@ -34,6 +34,12 @@ METRICS: dict[str, Entry] = {
     "lpips": Entry(
         "Distance of deep features to those of the true next picture", "", False, "Zhang et al., CVPR 2018, version 0.1"
     ),
+    "lpips_to_real": Entry(
+        "Mean LPIPS of drawings of words to the real picture that has them: how close they are",
+        "",
+        False,
+        "Zhang et al., CVPR 2018; TediGAN's table counts lower as better",
+    ),
     "lpips_diversity": Entry(
         "Mean LPIPS among drawings of the same words: how different they are", "", True, "Zhang et al., CVPR 2018"
     ),

@@ -58,6 +58,16 @@ def _pair(real: Tensor, drawn: Tensor, least: int) -> tuple[Tensor, Tensor]:
     return real, drawn
 
 
+def few(count: int) -> str:
+    """What to warn of when the smaller of two sets has so many pictures; empty when there are enough."""
+    if count >= FEW:
+        return ""
+    return (
+        f"{count:,} pictures are few: below {FEW:,} these figures say more about how many there are than about how "
+        "good they are, and must not be compared with figures over another number"
+    )
+
+
 def statistics(features: Tensor) -> Statistics:
     """Mean and covariance of features [N, D], N >= 2."""
     features = _rows(features, "features", 2)

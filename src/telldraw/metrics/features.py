@@ -227,13 +227,8 @@ def figures(
     """
     count = len(real.features), len(drawn.features)
     settings = (settings or Settings()).fitted(*count)
-    if min(count) < distribution.FEW:
-        warnings.warn(
-            f"{min(count):,} pictures are few: below {distribution.FEW:,} these figures say more about how many there "
-            "are than about how good they are, and must not be compared with figures over another number",
-            FewPictures,
-            stacklevel=2,
-        )
+    if sentence := distribution.few(min(count)):
+        warnings.warn(sentence, FewPictures, stacklevel=2)
     key = {}
     if real.key and drawn.key:
         key = {f"real {name}": value for name, value in real.key.items()} | asdict(settings)

@@ -173,7 +173,7 @@ class Maps(nn.Module):
     def halvings(self, image: Tensor) -> list[Tensor]:
         """image [N, 3, H, W] in [-1, 1] -> the map after each halving, from fine to coarse, each [N, D, h, w]."""
         x, found = image.contiguous(memory_format=torch.channels_last), []
-        for layer in (*self.stem, *self.context[:-1]):
+        for layer in (*self.stem, self.context[0], self.context[1]):
             if isinstance(layer, Residual):
                 found = [*(each for each in found if each.shape[-1] != x.shape[-1]), layer(x)]
                 x = found[-1]
