@@ -1,4 +1,4 @@
-"""Small sets of faces in the layouts of their owners: masks, sketches, lists; faces whose regions are where they are in faces."""
+"""Small sets of faces in the layouts of their owners: pictures, masks, sketches; regions lie where they do in faces."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from telldraw.data.regions import FEW_REGIONS, ORDERS, REGIONS
 SIDE = 32
 """Of masks and sketches; faces are half as wide."""
 BOXES = {  # rows and columns of each region, in 32nds
-    "hair": (0, 12, 6, 26),
+    "hair": (0, 9, 6, 26),
     "skin": (6, 26, 8, 24),
     "l_brow": (10, 11, 18, 22),
     "r_brow": (10, 11, 10, 14),
@@ -105,6 +105,7 @@ def make_fasseg(folder: Path, *, first: bool = False, palette: bool = True) -> P
     def add(root: Path, split: str, stem: str, number: int, *, mask: bool = True) -> None:
         rgb, label = places(split)
         pixels = np.stack([few(number) * 40] * 3, axis=2)
+        pixels[:, :2] += np.uint8(4 * number)  # no two are alike
         save(np.pad(pixels, ((8, 8), (0, 0), (0, 0)), "edge"), root / rgb / f"{stem}{ending}")
         if not mask:
             return
@@ -126,7 +127,7 @@ def make_fasseg(folder: Path, *, first: bool = False, palette: bool = True) -> P
         split = "train" if person < 3 else "test"
         for place, angle in enumerate(("+15", "-30")):
             shown = person != 4 or angle == "+15"
-            add(turned, split, f"{angle}/personne{person:02d}14{place}+0{angle}", 2 * person + place, mask=shown)
+            add(turned, split, f"{angle}/personne{person:02d}14{place}+0{angle}", 10 + 2 * person + place, mask=shown)
     return folder
 
 

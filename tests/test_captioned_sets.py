@@ -14,7 +14,6 @@ import scipy.io
 from owners_like import captions, make_celeba, make_coco, make_cub, make_flowers, prepare, refusal
 from telldraw.cli import main
 from telldraw.data.celeba_splits import strings_in
-from telldraw.data.collection import Collection
 from telldraw.data.matlab import read_matrix
 from telldraw.errors import DataError
 

@@ -22,7 +22,7 @@ class Common:
     """What all these sets are prepared with."""
 
     source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FOLDER")] = None
-    """Folder with the owner's files, unpacked (docs/data/captions.md, docs/data/real-faces.md); unless said, a folder of
+    """Folder with the owner's files, unpacked (docs/data/captions.md and real-faces.md); unless said, a folder of
     the set's name in $TELLDRAW_DATA where that is set."""
     out: Path | None = None
     """Where to put the prepared set; NAME-RESOLUTION.telldraw unless said."""

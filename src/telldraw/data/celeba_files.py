@@ -144,7 +144,7 @@ def _parts(folder: Path, order: str, left_out: LeftOut) -> Callable[[str], Parts
     places = {part: place for place, part in enumerate(ORDERS[order])}
     of: dict[str, tuple[Path, str, list[str]]] = {}
     for inside in (folder, *sorted(one for one in folder.iterdir() if one.is_dir())):
-        for file in inside.glob("*.png"):
+        for file in sorted(inside.glob("*.png")):
             if not (match := re.fullmatch(r"(\d+)_(\w+)", file.stem)):
                 left_out(file.name, f"{file} is no mask of a part: 00000_hair.png or the like was expected")
             elif match[2] not in places:
