@@ -40,7 +40,7 @@ class How:
 
     resolution: int = 64
     fit: Fit = "crop"
-    """How a photograph becomes a square: its middle, squeezed, or around what it shows."""
+    """How a photograph becomes a square: its middle, squeezed, around what it shows, or with a border."""
     strict: bool = False
     """Stop at the first fault."""
     overwrite: bool = False
