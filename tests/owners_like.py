@@ -1,11 +1,15 @@
-"""Small sets in the layouts of owners of captioned pictures."""
+"""Small sets in the layouts of owners of captioned pictures, and how tests prepare them."""
 
 import json
 import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from telldraw.cli import main
+from telldraw.data.collection import Collection
 
 
 def photograph(file: Path, seed: int, size: tuple[int, int] = (24, 16)) -> None:
@@ -99,3 +103,23 @@ def make_celeba(folder: Path, *, count: int = 10, lists: bool = True, protocol: 
         content = pickle.dumps([str(name) for name in names], protocol)
         (folder / split / "filenames.pickle").write_bytes(content)
     return folder
+
+
+def prepare(name: str, source: Path, *flags: str) -> Collection:
+    """What the command makes of a folder, at 8 x 8 pixels unless the flags say otherwise."""
+    out = source / "out.telldraw"
+    flags = ("--resolution", "8", "--workers", "1", "--out", str(out), "--overwrite", *flags)
+    assert main(["prepare", name, "--from", str(source), *flags]) == 0
+    found = Collection.open(out)
+    found.verify()
+    return found
+
+
+def refusal(name: str, source: Path, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    """The one sentence with which the command refuses a folder."""
+    flags = ("--resolution", "8", "--workers", "1", "--out", str(source / "refused.telldraw"), *flags)
+    assert main(["prepare", name, "--from", str(source), *flags]) == 2
+    assert not (source / "refused.telldraw").exists()
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("telldraw:")]
+    assert len(said) == 1
+    return said[0]

@@ -11,32 +11,13 @@ import numpy as np
 import pytest
 import scipy.io
 
-from owners_like import captions, make_celeba, make_coco, make_cub, make_flowers
+from owners_like import captions, make_celeba, make_coco, make_cub, make_flowers, prepare, refusal
 from telldraw.cli import main
-from telldraw.data.celeba_captions import strings_in
-from telldraw.data.collection import Collection
+from telldraw.data.celeba_splits import strings_in
 from telldraw.data.matlab import read_matrix
 from telldraw.errors import DataError
 
 MAKE: dict[str, Any] = {"cub": make_cub, "oxford-102": make_flowers, "coco": make_coco, "mm-celeba": make_celeba}
-
-
-def prepare(name: str, source: Path, *flags: str) -> Collection:
-    out = source / "out.telldraw"
-    flags = ("--resolution", "8", "--workers", "1", "--out", str(out), "--overwrite", *flags)
-    assert main(["prepare", name, "--from", str(source), *flags]) == 0
-    found = Collection.open(out)
-    found.verify()
-    return found
-
-
-def refusal(name: str, source: Path, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
-    flags = ("--resolution", "8", "--workers", "1", "--out", str(source / "refused.telldraw"), *flags)
-    assert main(["prepare", name, "--from", str(source), *flags]) == 2
-    assert not (source / "refused.telldraw").exists()
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("telldraw:")]
-    assert len(said) == 1
-    return said[0]
 
 
 # --- what is read ---------------------------------------------------------------------------------------------------
@@ -176,7 +157,7 @@ FLOWERS = "cvpr2016_flowers/text_c10/class_00001/image_00001"
         ("oxford-102", "jpg/image_00001.jpg", os.remove, "image_00001.txt describes no picture of"),
         ("coco", "train2014/COCO_train2014_000000000000.jpg", os.remove, "000000000000.jpg is not a picture that can"),
         ("mm-celeba", "text/celeba-caption/3.txt", shorten, "3.txt has 9 captions and not 10"),
-        ("mm-celeba", "CelebA-HQ-img/3.jpg", os.remove, "3.jpg is missing, and filenames.pickle has it"),
+        ("mm-celeba", "CelebA-HQ-img/3.jpg", os.remove, "3.jpg is missing, and the lists of names have it"),
     ],
 )
 def test_a_fault_is_named_and_the_rest_goes_on_unless_strict(

@@ -8,13 +8,15 @@ import numpy as np
 from PIL import Image
 
 from telldraw import pixels
+from telldraw.data.regions import colours
 from telldraw.drawing.sheet import Frame, Strip, grid
 from telldraw.errors import DataError
 
 if TYPE_CHECKING:
-    from telldraw.data.collection import Collection
+    from telldraw.data.collection import Collection, Map
 
 _TILE, _CAPTIONED = 64, 256  # height of a picture among others of its class, and of one that stands over its captions
+_MAPPED = 160  # height of a picture beside its maps
 _LISTED = 20  # faults that are printed
 _MOST = 12  # classes with captions on one sheet
 
@@ -36,6 +38,10 @@ def describe(collection: "Collection") -> None:
         print("no classes")
     if told := [len(collection.captions(row)) for row in range(len(collection))] if _has_captions(collection) else []:
         print(f"captions: {sum(told):,}, {sum(told) / len(told):.1f} a picture, at most {max(told)}")
+    for name, one in collection.maps.items():
+        print(f"map: {name}" + (f", {len(one.names)} regions: {', '.join(one.names)}" if one.names else ""))
+    for remark in collection.manifest.get("remarks", []):
+        print(f"remark: {remark}")
     print(f"{sum(facts['bytes'] for facts in collection.manifest['files'].values()) / 1e9:.2f} GB")
     faults = collection.manifest.get("left out", [])
     for name, what in faults[:_LISTED]:
@@ -49,9 +55,10 @@ def strips(collection: "Collection", split: str, count: int) -> list[Strip]:
     rows = np.array(collection.split(split), int)
     if not len(rows):
         raise DataError(f"the split {split!r} of {collection.path} has no picture; choose another with --split")
+    told = collection.many or _has_captions(collection) or bool(collection.maps)
     if not collection.classes or collection.many:
-        chosen = _some(rows, count if _has_captions(collection) or collection.many else 8 * count)
-        if collection.many or _has_captions(collection):
+        chosen = _some(rows, count if told else 8 * count)
+        if told:
             return [Strip("", [_told(collection, row) for row in chosen])]
         return [Strip("", [_together(collection, chosen, "", 8)])]
     by_class = {name: rows[collection.labels[rows, at] > 0] for at, name in enumerate(collection.classes)}
@@ -87,9 +94,21 @@ def _picture(collection: "Collection", row: int, height: int) -> Image.Image:
 
 
 def _told(collection: "Collection", row: int) -> Frame:
-    """A picture over its captions; where it has none, over what it shows."""
+    """A picture, beside it its maps, over its captions; where it has none, over what it shows."""
     text = " / ".join(collection.captions(row)) or ", ".join(collection.shown(row))
-    return Frame(_picture(collection, row, _CAPTIONED), f"{row}", text)
+    if not collection.maps:
+        return Frame(_picture(collection, row, _CAPTIONED), f"{row}", text)
+    beside = [_map(one, row) for one in collection.maps.values()]
+    return Frame(grid([_picture(collection, row, _MAPPED), *beside], 1 + len(beside)), f"{row}", text)
+
+
+def _map(one: "Map", row: int) -> Image.Image:
+    """A sketch as it is, regions each in its colour."""
+    places = np.asarray(one.rows[row])  # type: ignore[index]
+    if one.names:
+        places = np.array(colours(one.names), np.uint8)[places]
+    way = Image.Resampling.NEAREST if one.names else Image.Resampling.LANCZOS
+    return Image.fromarray(places).convert("RGB").resize((_MAPPED, _MAPPED), way)
 
 
 def _together(

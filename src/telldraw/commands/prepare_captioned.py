@@ -1,4 +1,4 @@
-"""The flags of `telldraw prepare` for owners' sets of captioned pictures."""
+"""The flags of `telldraw prepare` for owners' sets of captioned pictures, and what all owners' pictures share."""
 
 import os
 import time
@@ -22,8 +22,8 @@ class Common:
     """What all these sets are prepared with."""
 
     source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FOLDER")] = None
-    """Folder with the owner's pictures and captions, unpacked (docs/data/captions.md); unless said, a folder of the
-    set's name in $TELLDRAW_DATA where that is set."""
+    """Folder with the owner's files, unpacked (docs/data/captions.md and real-faces.md); unless said, a folder of
+    the set's name in $TELLDRAW_DATA where that is set."""
     out: Path | None = None
     """Where to put the prepared set; NAME-RESOLUTION.telldraw unless said."""
     resolution: int = 64
@@ -36,14 +36,14 @@ class Common:
     """Processes that read pictures."""
 
 
-_Flags = Annotated[Common, tyro.conf.arg(name="")]
+SetFlags = Annotated[Common, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True)
 class CUB:
     """Prepare CUB-200-2011 with its captions: 150 kinds of birds to train on, 50 to test on."""
 
-    common: _Flags = field(default_factory=Common)
+    common: SetFlags = field(default_factory=Common)
     fit: Literal["crop", "stretch", "box"] = "crop"
     """How a photograph becomes a square: its middle; squeezed, as in Reed et al.; around the bird, as in StackGAN."""
     validation: bool = False
@@ -53,14 +53,14 @@ class CUB:
         """Prepare, then say what there is."""
         from telldraw.data.birds_and_flowers import prepare_cub
 
-        _prepare("cub", self.common, self.fit, prepare_cub, validation=self.validation)
+        prepared("cub", self.common, self.fit, prepare_cub, validation=self.validation)
 
 
 @dataclass(frozen=True)
 class Oxford102:
     """Prepare Oxford-102 with its captions: 82 kinds of flowers to train on, 20 to test on."""
 
-    common: _Flags = field(default_factory=Common)
+    common: SetFlags = field(default_factory=Common)
     fit: Literal["crop", "stretch"] = "crop"
     """How a photograph becomes a square: its middle, or squeezed, as in Reed et al."""
     validation: bool = False
@@ -70,14 +70,14 @@ class Oxford102:
         """Prepare, then say what there is."""
         from telldraw.data.birds_and_flowers import prepare_flowers
 
-        _prepare("oxford-102", self.common, self.fit, prepare_flowers, validation=self.validation)
+        prepared("oxford-102", self.common, self.fit, prepare_flowers, validation=self.validation)
 
 
 @dataclass(frozen=True)
 class COCO:
     """Prepare MS-COCO with its captions: the owner's train part to train on, the val part to test on."""
 
-    common: _Flags = field(default_factory=Common)
+    common: SetFlags = field(default_factory=Common)
     fit: Literal["crop", "stretch"] = "crop"
     """How a photograph becomes a square: its middle, or squeezed."""
     labels: bool = False
@@ -87,24 +87,19 @@ class COCO:
         """Prepare, then say what there is."""
         from telldraw.data.coco import prepare_coco
 
-        _prepare("coco", self.common, self.fit, prepare_coco, labels=self.labels)
+        prepared("coco", self.common, self.fit, prepare_coco, labels=self.labels)
 
 
-@dataclass(frozen=True)
-class MMCelebA:
-    """Prepare Multi-Modal CelebA-HQ: 24,000 faces to train on, 6,000 to test on, with captions and attributes."""
+def prepared(
+    name: str, flags: Common, fit: Any, prepare: Callable[..., "Report"], *, folder: str = "", **options: Any
+) -> None:
+    """Prepare one of these sets, then say what there is. Raises TelldrawError.
 
-    common: _Flags = field(default_factory=Common)
-
-    def run(self) -> None:
-        """Prepare, then say what there is."""
-        from telldraw.data.celeba_captions import prepare_celeba
-
-        _prepare("mm-celeba", self.common, "crop", prepare_celeba)
-
-
-def _prepare(name: str, flags: Common, fit: Any, prepare: Callable[..., "Report"], **options: bool) -> None:
-    source = flags.source or owners_folder(name)
+    folder: how it is called in $TELLDRAW_DATA, if not by its name, or how that begins.
+    """
+    source = flags.source or owners_folder(folder or name)
+    if source is not None and flags.source is None and not source.is_dir():
+        source = next(iter(sorted(source.parent.glob(f"{source.name}*"))), source)
     if source is None:
         raise DataError(f"say where {name} is: --from FOLDER; its owner distributes it at {DATASETS[name].url}")
     if not 8 <= flags.resolution <= 1024:
@@ -118,11 +113,12 @@ def _prepare(name: str, flags: Common, fit: Any, prepare: Callable[..., "Report"
         how = How(flags.resolution, fit, flags.strict, flags.overwrite, flags.workers, say, progress)
         report = prepare(source, out, how, **options)
     counts = ", ".join(f"{split} {count:,} pictures" for split, count in report.pictures.items())
-    print(f"{out}: {counts}; {report.captions:,} captions; {time.monotonic() - started:.0f} s")
+    beside = f"; each with {' and '.join(report.maps)}" if report.maps else ""
+    print(f"{out}: {counts}; {report.captions:,} captions{beside}; {time.monotonic() - started:.0f} s")
     if report.faults:
         print(f"{len(report.faults):,} left out for faults; they are listed in {out / 'manifest.json'}")
     print(f"licence of the data: {DATASETS[name].licence}")
 
 
-CAPTIONED: dict[str, Any] = {"cub": CUB, "oxford-102": Oxford102, "coco": COCO, "mm-celeba": MMCelebA}
+CAPTIONED: dict[str, Any] = {"cub": CUB, "oxford-102": Oxford102, "coco": COCO}
 """The flags of each set of captioned pictures in the table."""

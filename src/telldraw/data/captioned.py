@@ -1,24 +1,23 @@
-"""What readers of owners' captioned pictures share: files of captions, splits by class, photographs as squares."""
+"""What readers of owners' pictures share: files of captions, splits by class, photographs and their maps as squares."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from telldraw.data import DATASETS
 from telldraw.data.archive import Writer
-from telldraw.data.collection import write_collection
+from telldraw.data.collection import Map, Table, write_collection
+from telldraw.data.face_maps import Source
 from telldraw.data.faults import LeftOut
-from telldraw.data.pictures import UNREADABLE, reason
 from telldraw.data.processes import in_processes
+from telldraw.data.squares import Box, Fit, Squares
 from telldraw.errors import DataError
 from telldraw.text import MAX_CHARACTERS, strange
 
-Fit = Literal["crop", "stretch", "box"]
-Box = tuple[float, float, float, float]
 SPLITS = ("train", "val", "test")
 _ROWS = 256  # pictures copied at a time
 
@@ -31,6 +30,8 @@ class Picture(NamedTuple):
     classes: tuple[int, ...]  # what it shows, by number
     captions: list[str]
     box: Box | None = None  # left, top, width and height in pixels of what it shows
+    maps: tuple[Source, ...] = ()  # what lies beside it, in the order of the set's maps
+    known: tuple[int, ...] = ()  # the columns of the set's table
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class How:
 
     resolution: int = 64
     fit: Fit = "crop"
-    """How a photograph becomes a square: its middle, squeezed, or around what it shows."""
+    """How a photograph becomes a square: its middle, squeezed, around what it shows, or with a border."""
     strict: bool = False
     """Stop at the first fault."""
     overwrite: bool = False
@@ -56,6 +57,7 @@ class Report:
     captions: int
     remarks: tuple[str, ...]
     faults: tuple[tuple[str, str], ...]
+    maps: tuple[str, ...] = ()
 
 
 # --- files --------------------------------------------------------------------------------------------------------
@@ -138,6 +140,11 @@ def zero_shot(folder: Path, classes: Sequence[str], published: tuple[int, int], 
     return {name: named[part] for name, part in split_of.items()}
 
 
+def owned(name: str) -> dict[str, Any]:
+    """Whose a set of the table is, for its manifest."""
+    return {"name": name, "licence": DATASETS[name].licence, "url": DATASETS[name].url}
+
+
 def remarks_on(pictures: Sequence[Picture]) -> list[str]:
     """What a reader of characters will not read of the captions: sentences with the first place and the remedy."""
     said = []
@@ -165,49 +172,23 @@ def remarks_on(pictures: Sequence[Picture]) -> list[str]:
 # --- pictures -----------------------------------------------------------------------------------------------------
 
 
-class Squares(NamedTuple):
-    """How photographs become squares: what one process needs."""
-
-    side: int
-    fit: Fit
-
-    def read(self, file: Path, box: Box | None) -> np.ndarray:
-        """uint8 [3, side, side]. Raises DataError naming the file."""
-        try:
-            with Image.open(file) as opened:
-                return self._square(opened.convert("RGB"), box)
-        except UNREADABLE as error:
-            raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
-
-    def _square(self, image: Image.Image, box: Box | None) -> np.ndarray:
-        size, way = (self.side, self.side), Image.Resampling.BICUBIC
-        if self.fit == "box" and box is not None:
-            # as StackGAN does: half a side is 3/4 of the box's longer side, cut off where the photograph ends
-            x, y, half = box[0] + box[2] / 2, box[1] + box[3] / 2, 0.75 * max(box[2:])
-            ends = max(0.0, x - half), max(0.0, y - half), min(image.width, x + half), min(image.height, y + half)
-            square = image.resize(size, way, box=ends)
-        else:
-            square = ImageOps.fit(image, size, way) if self.fit == "crop" else image.resize(size, way)
-        return np.asarray(square).transpose(2, 0, 1)
-
-    def read_all(self, pictures: Sequence[tuple[Path, Box | None]]) -> list[np.ndarray | str]:
-        """`read` of each, or the sentence that says why it cannot be read."""
-        read: list[np.ndarray | str] = []
-        for file, box in pictures:
-            try:
-                read.append(self.read(file, box))
-            except DataError as error:
-                read.append(str(error))
-        return read
-
-
-def store(out: Path, pictures: Sequence[Picture], facts: dict[str, Any], left_out: LeftOut, how: How) -> Report:
+def store(
+    out: Path,
+    pictures: Sequence[Picture],
+    facts: dict[str, Any],
+    left_out: LeftOut,
+    how: How,
+    *,
+    maps: Mapping[str, tuple[str, ...]] | None = None,
+    table: tuple[str, tuple[str, ...]] | None = None,
+) -> Report:
     """Write a set: its photographs as squares, their classes and captions. Memory holds a few photographs at a time.
 
-    facts: name, licence, url, classes, many. What cannot be read goes to `left_out`, and the rest on. Raises DataError
-    when nothing is left to train on.
+    facts: name, licence, url, classes, many. maps: what lies beside each picture, each with the names of its regions.
+    table: its name and columns, if numbers are known of each picture. What cannot be read goes to `left_out`, and the
+    rest on. Raises DataError when nothing is left to train on.
     """
-    ordered = sorted(pictures, key=lambda one: SPLITS.index(one.split))
+    ordered, maps = sorted(pictures, key=lambda one: SPLITS.index(one.split)), maps or {}
     if not any(one.split == "train" for one in ordered):
         raise DataError(f"no picture of {facts['name']} is left to train on" + _first(left_out))
     with Writer(out, overwrite=how.overwrite) as writer:
@@ -219,25 +200,29 @@ def store(out: Path, pictures: Sequence[Picture], facts: dict[str, Any], left_ou
         labels = np.zeros((len(kept), len(facts["classes"])), np.uint8)
         for row, one in enumerate(kept):
             labels[row, list(one.classes)] = 1
-        remarks = remarks_on(kept)
+        remarks = [*facts.get("remarks", ()), *remarks_on(kept)]
         for remark in remarks:
             how.tell(remark)
         at = np.cumsum([0, *(counts[split] for split in SPLITS)]).tolist()
         splits = {split: [at[n], at[n + 1]] for n, split in enumerate(SPLITS) if counts[split]}
         full = {"resolution": how.resolution, "channels": 3, "splits": splits, "fit": how.fit, "remarks": remarks}
         full |= {"left out": [list(fault) for fault in left_out.faults]}
-        write_collection(
-            writer, _copied(raw, how.resolution, len(kept)), labels, facts | full, [one.captions for one in kept]
-        )
+        captions = [one.captions for one in kept] if any(one.captions for one in kept) else None
+        stored = _Stored(raw, len(kept), 3 + len(maps), how.resolution)
+        beside = {name: Map(regions, stored.maps(n)) for n, (name, regions) in enumerate(maps.items())}
+        known = {table[0]: Table(table[1], np.array([one.known for one in kept]))} if table else {}
+        write_collection(writer, stored.pictures(), labels, facts | full, captions, tables=known, maps=beside)
     sentences = sum(len(one.captions) for one in kept)
-    return Report({name: counts[name] for name in splits}, sentences, tuple(remarks), tuple(left_out.faults))
+    return Report(
+        {name: counts[name] for name in splits}, sentences, tuple(remarks), tuple(left_out.faults), tuple(maps)
+    )
 
 
 def _decode(pictures: Sequence[Picture], raw: Path, left_out: LeftOut, how: How) -> list[int]:
-    """Write every photograph that can be read to `raw`; gives which those are."""
+    """Write every photograph that can be read to `raw`, with what lies beside it; gives which those are."""
     kept, done = [], 0
     how.progress(0, len(pictures))
-    wanted = [(one.file, one.box) for one in pictures]
+    wanted = [(one.file, one.box, one.maps) for one in pictures]
     squares = Squares(how.resolution, how.fit)
     with raw.open("xb") as file:
         for part in in_processes(Squares, tuple(squares), Squares.read_all, wanted, workers=how.workers):
@@ -252,13 +237,34 @@ def _decode(pictures: Sequence[Picture], raw: Path, left_out: LeftOut, how: How)
     return kept
 
 
-def _copied(raw: Path, side: int, count: int) -> Iterator[np.ndarray]:
-    """The pictures of `raw` in blocks; it is removed after the last."""
-    with raw.open("rb") as file:
-        for start in range(0, count, _ROWS):
-            rows = min(_ROWS, count - start)
-            yield np.frombuffer(file.read(rows * 3 * side * side), np.uint8).reshape(rows, 3, side, side)
-    raw.unlink()
+@dataclass(frozen=True)
+class _Stored:
+    """Squares on the disk: uint8 [count, planes, side, side], first the pictures' three planes, then a plane a map."""
+
+    raw: Path
+    count: int
+    planes: int
+    side: int
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        """The pictures in blocks."""
+        for block in self._blocks(last=self.planes == 3):
+            yield block[:, :3]
+
+    def maps(self, number: int) -> Iterator[np.ndarray]:
+        """A map in blocks."""
+        for block in self._blocks(last=number == self.planes - 4):
+            yield block[:, 3 + number]
+
+    def _blocks(self, *, last: bool) -> Iterator[np.ndarray]:
+        size = self.planes * self.side * self.side
+        with self.raw.open("rb") as file:
+            for start in range(0, self.count, _ROWS):
+                rows = min(_ROWS, self.count - start)
+                pixels = np.frombuffer(file.read(rows * size), np.uint8)
+                yield pixels.reshape(rows, self.planes, self.side, self.side)
+        if last:
+            self.raw.unlink()
 
 
 def _first(left_out: LeftOut) -> str:

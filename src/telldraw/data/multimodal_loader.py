@@ -1,6 +1,6 @@
 """Batches of pictures with their sketches, regions and captions. What step n holds depends on the seed and n alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from telldraw.batches import Multimodal
 from telldraw.data.collection import Collection
 from telldraw.data.picture_loader import PictureLoader
+from telldraw.data.regions import mirrored
 from telldraw.text import coded
 
 
@@ -39,7 +40,7 @@ class MultimodalLoader:
         self._sketch = _rows(maps["sketch"].rows) if "sketch" in maps else None
         self._regions = _rows(maps["regions"].rows) if "regions" in maps else None
         names = maps["regions"].names if "regions" in maps else ()
-        self._mirrored = torch.tensor(_mirrored(names), dtype=torch.int64)
+        self._mirrored = torch.tensor(mirrored(names), dtype=torch.int64)
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
@@ -77,13 +78,6 @@ class MultimodalLoader:
         said = [self._collection.captions(int(row)) for row in rows]
         chosen = [own[rng.integers(len(own))] if own else "" for own in said]
         return torch.from_numpy(coded(chosen, vocabulary)[1])
-
-
-def _mirrored(names: Sequence[str]) -> list[int]:
-    """Which number each region has in a mirrored picture: l_eye that of r_eye and so on, others (l_lip) their own."""
-    sides = {"l_": "r_", "r_": "l_"}
-    other = [sides[name[:2]] + name[2:] if name[:2] in sides else name for name in names]
-    return [names.index(name) if name in names else number for number, name in enumerate(other)]
 
 
 def _rows(rows: Any) -> Tensor:
