@@ -6,6 +6,7 @@ as sRGB encodes them, 0 to 1. A region number is written where more than half of
 number of the point in its middle: numbers are never averaged.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ class Canvas:
 
     def area(self, pose: Pose, centre: tuple[float, float] = (0, 0), reach: tuple[float, float] | None = None) -> "Area":
         """The points within `reach` of `centre`, both in the unit and along the axes of `pose`; without reach, all."""
-        cos, sin = np.cos(pose.angle), np.sin(pose.angle)
+        cos, sin = math.cos(pose.angle), math.sin(pose.angle)
         rows = columns = slice(0, self.side)
         if reach is not None:
             u, v = centre
@@ -60,8 +61,8 @@ class Canvas:
         return Area(self, (rows, columns), u, v, 2 / self.side / pose.scale)
 
     def _between(self, low: float, high: float) -> slice:
-        first, last = (int(np.clip(round((value + 1) * self.side / 2), 0, self.side)) for value in (low, high))
-        return slice(first, max(last, first))
+        first, last = (min(max(round((value + 1) * self.side / 2), 0), self.side) for value in (low, high))
+        return slice(first, last)
 
     def picture(self) -> np.ndarray:
         """uint8 [3, R, R]."""
@@ -108,6 +109,25 @@ class Area:
         if soft > self.point:
             return smooth(distance, soft / 2, -soft / 2)
         return unit(np.float32(0.5) - distance * np.float32(1 / self.point))
+
+    def moved(self, u: float, v: float) -> "Area":
+        """The same points, measured from elsewhere."""
+        return self._of((slice(None), slice(None)), self.u + np.float32(u), self.v + np.float32(v))
+
+    def where(self, alpha: np.ndarray) -> tuple["Area", tuple[slice, slice]]:
+        """The rectangle of points that alpha covers at all, and where it is in arrays [H, W] of these points."""
+        rows, columns = (np.flatnonzero(alpha.any(axis)) for axis in (1, 0))
+        if not len(rows):
+            rows = columns = np.zeros(1, int)
+        part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        return self._of(part, self.u[part], self.v[part]), part
+
+    def _of(self, part: tuple[slice, slice], u: np.ndarray, v: np.ndarray) -> "Area":
+        other = object.__new__(Area)
+        other.u, other.v, other.point = u, v, self.point
+        other.colours = self.colours[:, part[0], part[1]]
+        other.regions, other.ink_there = self.regions[part], self.ink_there[part]
+        return other
 
     def paint(
         self, alpha: np.ndarray, colour: Colour, region: str = "", over: tuple[str, ...] = (), *, write: float = 0.5
@@ -190,7 +210,7 @@ def convex(u: np.ndarray, v: np.ndarray, points: Sequence[tuple[float, float]]) 
 def box(u: np.ndarray, v: np.ndarray, wide: float, high: float, round_: float) -> np.ndarray:
     """Distance to a box with these half-sides and rounded corners."""
     a, b = np.abs(u) - np.float32(wide - round_), np.abs(v) - np.float32(high - round_)
-    return np.hypot(np.maximum(a, 0), np.maximum(b, 0)) + np.minimum(np.maximum(a, b), 0) - np.float32(round_)
+    return length(np.maximum(a, 0), np.maximum(b, 0)) + np.minimum(np.maximum(a, b), 0) - np.float32(round_)
 
 
 def segment(u: np.ndarray, v: np.ndarray, start: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
@@ -198,7 +218,29 @@ def segment(u: np.ndarray, v: np.ndarray, start: tuple[float, float], end: tuple
     du, dv = end[0] - start[0], end[1] - start[1]
     a, b = u - np.float32(start[0]), v - np.float32(start[1])
     t = np.clip((a * np.float32(du) + b * np.float32(dv)) * np.float32(1 / (du * du + dv * dv + 1e-9)), 0, 1)
-    return np.hypot(a - t * np.float32(du), b - t * np.float32(dv))
+    return length(a - t * np.float32(du), b - t * np.float32(dv))
+
+
+def length(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """sqrt(a^2 + b^2); numpy's hypot, which looks after numbers that overflow, takes ten times as long."""
+    return np.sqrt(a * a + b * b)
+
+
+def angle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """arctan2(u, v) to 0.0003 radians, in a quarter of its time: 0 is +v, pi / 2 is +u.
+
+    Of the smaller over the larger by a polynomial, odd, of least squares on [0, 1]; then unfolded.
+    """
+    wide, high = np.abs(u), np.abs(v)
+    t = np.minimum(wide, high) / (np.maximum(wide, high) + np.float32(1e-9))
+    s = t * t
+    folded = t * (_ARC[0] + s * (_ARC[1] + s * (_ARC[2] + s * _ARC[3])))
+    folded = np.where(wide > high, np.float32(np.pi / 2) - folded, folded)
+    folded = np.where(v < 0, np.float32(np.pi) - folded, folded)
+    return np.copysign(folded, u)
+
+
+_ARC = np.array([0.99931568, -0.32227705, 0.1490079, -0.04084602], np.float32)
 
 
 def noise(values: np.ndarray, seed: int) -> np.ndarray:
@@ -231,9 +273,8 @@ class Polar(NamedTuple):
     @classmethod
     def of(cls, area: Area) -> "Polar":
         """About (0, 0) of the area."""
-        angle = np.arctan2(area.u, area.v)
-        index = ((angle + np.float32(np.pi)) * np.float32(ANGLES / 2 / np.pi)).astype(np.intp)
-        return cls(np.hypot(area.u, area.v), np.minimum(index, ANGLES - 1))
+        index = ((angle(area.u, area.v) + np.float32(np.pi)) * np.float32(ANGLES / 2 / np.pi)).astype(np.intp)
+        return cls(length(area.u, area.v), np.minimum(index, ANGLES - 1, out=index))
 
     def outside(self, outline: np.ndarray) -> np.ndarray:
         """About the distance to an outline [ANGLES]."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from telldraw.data.portrait.canvas import Area, blob, ellipse, noise, segment, smooth, unit
+from telldraw.data.portrait.canvas import Area, blob, ellipse, length, noise, segment, smooth, unit
 from telldraw.data.portrait.head import Sitter
 from telldraw.data.portrait.palette import mixed, times
 
@@ -38,15 +38,15 @@ def _eye(sitter: Sitter, area: Area, out: np.ndarray, size: tuple[float, float],
     white = area.cover(d)
     ball = 1 - 0.30 * smooth(v - upper, 0.045, 0.0) - 0.20 * (out / wide) ** 2
     area.paint(white, [0.97 * ball, 0.955 * ball, 0.94 * ball], region)
-    x, y = face.look.gaze * 0.022 + 0.02 * np.sign(face.look.turn) * abs(face.look.turn), -0.004
+    x, y = face.look.gaze * 0.022 + 0.02 * face.look.turn, -0.004
     a, b = area.u - np.float32(x), area.v - np.float32(y)
-    iris = np.hypot(a, b)
+    iris = length(a, b)
     size_ = 0.066 * face.look.eye_size
     inside = white * area.cover(iris - size_)
     ring = 0.62 + 0.75 * smooth(b, -0.03, 0.05) - 0.55 * smooth(iris, size_ * 0.62, size_)
     area.paint(inside, [np.clip(c * ring * 1.25, 0, 1) for c in colours.eye], region)
     area.paint(white * area.cover(iris - size_ * 0.46), (0.05, 0.04, 0.05))
-    glint = area.cover(np.hypot(a + 0.022 * np.sign(-face.look.light_side or 1), b + 0.024) - 0.0185)
+    glint = area.cover(length(a + 0.022 * (-1.0 if face.look.light_side > 0 else 1.0), b + 0.024) - 0.0185)
     area.paint(np.minimum(glint, white + 0.0), (1.0, 1.0, 1.0))
     area.ink(np.minimum(smooth(np.abs(iris - size_ * 0.7), size_ * 0.5, size_ * 0.3), white))
     _lids(sitter, area, out, (v, upper, lower), size)
@@ -100,7 +100,7 @@ def brows(sitter: Sitter) -> None:
         area = sitter.near(sitter.at(x, BROWS - lift), 0.22, 0.13)
         out = area.u * np.float32(sign) / np.float32(wide)  # -1 inner end to 1 outer end
         if face.has("Arched_Eyebrows"):
-            middle = 0.006 - 0.066 * smooth(out, -1.0, 0.3) + 0.090 * smooth(out, 0.3, 1.1)
+            middle = -0.010 - 0.050 * smooth(out, -1.0, 0.3) + 0.090 * smooth(out, 0.3, 1.1)
         else:
             middle = -0.006 - 0.008 * smooth(out, -1.0, 0.3) + 0.042 * smooth(out, 0.3, 1.1)
         half = thick * (0.72 + 0.28 * smooth(out, -1.0, -0.4)) * (1 - 0.72 * smooth(out, 0.15, 1.0))
@@ -130,7 +130,7 @@ def nose(sitter: Sitter) -> None:
     base = 0.055 + (0.012 if pointy else 0.0)
     d = np.maximum(np.maximum(side - width, top - v), v - base * np.sqrt(np.clip(1 - (side / (half * 1.05)) ** 2, 0, 1)))
     area.mark(d < 0, "nose", ("skin",))
-    toward = np.float32(np.sign(look.light_side) or 1.0)
+    toward = np.float32(1.0 if look.light_side > 0 else -1.0)
     depth = (0.45 + 0.45 * abs(look.light_side)) * colours.light
     ridge = smooth(np.abs(middle + toward * (width * 0.72)), 0.055, 0.0) * smooth(t, 0.05, 0.5) * (v < base * 0.6)
     area.shade(0.36 * depth * ridge, colours.shadow)

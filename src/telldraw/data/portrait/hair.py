@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from telldraw.data.portrait.canvas import Area, blob, ellipse, noise, outline, smooth
+from telldraw.data.portrait.canvas import Area, angle, blob, ellipse, length, noise, outline, smooth, unit
 from telldraw.data.portrait.features import MOUTH
 from telldraw.data.portrait.head import CHIN, Sitter, lit
 from telldraw.data.portrait.palette import mixed, times
@@ -40,14 +40,13 @@ def shape_of(sitter: Sitter) -> Shape:
         right += [(wide - 0.005, -0.20), (0.50 + full * 0.8, -0.44), (0.34 + full * 0.6, -0.62), (0, -0.665 - full)]
         blur = 0.05
     outer = outline(right, blur=blur)
+    at = np.linspace(-np.pi, np.pi, len(outer), endpoint=False)
     if wavy:
-        angle = np.linspace(-np.pi, np.pi, len(outer), endpoint=False)
-        swing = 0.022 * np.sin(15 * np.abs(angle) + 7 * look.pattern) + 0.012 * np.sin(24 * angle + 5 * look.part)
-        outer = outer + (swing * (0.4 + 0.6 * smooth(np.abs(angle), 2.9, 2.0))).astype(np.float32)
+        swing = 0.022 * np.sin(15 * np.abs(at) + 7 * look.pattern) + 0.012 * np.sin(24 * at + 5 * look.part)
+        outer = outer + (swing * (0.4 + 0.6 * smooth(np.abs(at), 2.9, 2.0))).astype(np.float32)
     if look.hair_length < 0.3:
-        angle = np.linspace(-np.pi, np.pi, len(outer), endpoint=False)
-        rough = noise(angle * 9, int(8 * look.pattern)) + 0.6 * noise(angle * 19, 2)
-        outer = outer + (0.013 * rough * (np.abs(angle) > 1.7)).astype(np.float32)
+        rough = noise(at * 9, int(8 * look.pattern)) + 0.6 * noise(at * 19, 2)
+        outer = outer + (0.013 * rough * (np.abs(at) > 1.7)).astype(np.float32)
     return Shape(outer, _line(sitter), _inner(sitter))
 
 
@@ -142,7 +141,7 @@ def in_front(sitter: Sitter, shape: Shape) -> None:
     area.shade(0.75 * smooth(d, 0.085, -0.005) * area.only("skin", "nose", "l_eye", "r_eye", "l_ear", "r_ear", "l_brow", "r_brow"), sitter.colours.shadow)
     inside = np.maximum(d, outside)
     alpha = area.cover(inside) * _below_hat(sitter)
-    tone = 0.60 + 0.50 * lit(sitter, 0.72, 0.95) - 0.22 * smooth(inside, -0.05, 0.0) - 0.2 * smooth(area.v, 0.2, 0.8)
+    tone = 0.60 + 0.50 * lit(sitter, 0.72, 0.95) - 0.22 * smooth(inside, -0.05, 0.0) - 0.10 * smooth(area.v, 0.2, 0.8)
     _strands(sitter, area, alpha, tone, outside)
 
 
@@ -161,11 +160,12 @@ def _below_hat(sitter: Sitter) -> np.ndarray | np.float32:
 def _strands(sitter: Sitter, area: Area, alpha: np.ndarray, tone: np.ndarray, outside: np.ndarray) -> None:
     """Hair runs from the crown; strands differ in tone, and a ring of light lies across them."""
     face, look = sitter.face, sitter.face.look
+    area, part = area.where(alpha)
+    alpha, tone, outside = alpha[part], tone[part], outside[part]
     crown = 0.22 * look.part * (not face.has("Bald"))
     a, b = area.u - np.float32(crown), area.v + np.float32(0.86)
-    far = np.hypot(a, b)
-    along = a / np.maximum(b + 0.10, 0.10)  # the same for all points of a strand
-    along = np.arctan(along)
+    far = length(a, b)
+    along = angle(a, np.maximum(b + 0.10, 0.10))  # the same for all points of a strand
     wavy = 0.050 if face.has("Wavy_Hair") else 0.004
     along = along + np.float32(wavy) * np.sin(far * 21 + 7 * look.pattern + 3 * np.sign(a)) * smooth(far, 0.2, 0.6)
     start = int(look.pattern * 8)
@@ -175,9 +175,10 @@ def _strands(sitter: Sitter, area: Area, alpha: np.ndarray, tone: np.ndarray, ou
     depth = 0.30 if face.hair == "Black_Hair" else 0.22
     light = (tone + np.float32(depth) * 0.55 * fine) * 1.12
     shine = {"Black_Hair": 0.20, "Blond_Hair": 0.26, "Gray_Hair": 0.22}.get(face.hair, 0.20)
-    bright = np.clip(ring * (0.55 + 0.45 * fine), 0, 1) * np.float32(shine)
+    bright = unit(ring * (0.55 + 0.45 * fine)) * np.float32(shine)
     glow = mixed(face_light(face.hair), (1.0, 1.0, 1.0), 0.2)
-    area.paint(alpha, [np.clip(c * light, 0, 1) + bright * g for c, g in zip(sitter.colours.hair, glow, strict=True)], "hair")
+    tones = zip(sitter.colours.hair, glow, (0.88, 1.0, 1.06), strict=True)  # shadows of hair are warm
+    area.paint(alpha, [np.minimum(c * (1 + (light - 1) * k), 1) + bright * g for c, g, k in tones], "hair")
     inked = smooth(np.abs(noise(along * 9, start + 1)), 0.06, 0.0) * smooth(outside, -0.01, -0.05)
     area.ink(0.45 * inked * (alpha > 0.9))
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from telldraw.data.portrait.canvas import Area, Canvas, Polar, Pose, blob, convex, ellipse, outline, segment, smooth
+from telldraw.data.portrait.canvas import Area, Canvas, Polar, Pose, blob, convex, ellipse, outline, segment, smooth, unit
 from telldraw.data.portrait.palette import Palette, hsl, mixed, times
 from telldraw.data.portrait.traits import Face
 
@@ -39,6 +39,12 @@ class Sitter(NamedTuple):
     def near(self, centre: tuple[float, float], wide: float, high: float) -> Area:
         """Points about a place of the head."""
         return self.canvas.area(self.pose, centre, (wide, high))
+
+    def part(self, centre: tuple[float, float], wide: float, high: float) -> Area:
+        """The same points, still measured from the middle of the head."""
+        area = self.near(centre, wide, high)
+        area.u, area.v = area.u + np.float32(centre[0]), area.v + np.float32(centre[1])
+        return area
 
 
 def sit(face: Face, colours: Palette, canvas: Canvas) -> Sitter:
@@ -102,7 +108,7 @@ def body(sitter: Sitter) -> None:
     _skin(area, alpha, colours, np.clip(1 - shadow, 0, 1), "neck")
     bones = np.minimum(np.abs(segment(side, v, (0.05, 0.90), (0.30, 0.86))), 1)
     area.shade(0.35 * smooth(bones, 0.035, 0) * area.only("neck"), colours.shadow)
-    _chin_shadow(sitter, area)
+    _chin_shadow(sitter)
     _clothes(sitter, area, u, v)
 
 
@@ -111,12 +117,12 @@ def below(sitter: Sitter) -> Pose:
     return Pose(sitter.pose.x * 0.6, sitter.pose.y + 0.015)
 
 
-def _chin_shadow(sitter: Sitter, area: Area) -> None:
+def _chin_shadow(sitter: Sitter) -> None:
     """Of the head on the neck."""
-    drop = sitter.canvas.area(sitter.pose._replace(y=sitter.pose.y + 0.10, x=sitter.pose.x - 0.06 * sitter.face.look.light_side))
+    spot = sitter.part((0, 0.58), 0.45, 0.32)
+    drop = spot.moved(0.06 * sitter.face.look.light_side, -0.10)
     depth = Polar.of(drop).outside(sitter.skin)
-    dark = smooth(depth, 0.07, -0.09) * sitter.head.only("neck") * 0.85
-    sitter.head.shade(dark, sitter.colours.shadow)
+    spot.shade(0.85 * smooth(depth, 0.07, -0.09) * spot.only("neck"), sitter.colours.shadow)
 
 
 def _clothes(sitter: Sitter, area: Area, u: np.ndarray, v: np.ndarray) -> None:
@@ -222,7 +228,7 @@ def lit(sitter: Sitter, wide: float, high: float) -> np.ndarray:
 
 def _skin(area: Area, alpha: np.ndarray, colours: Palette, light: np.ndarray, region: str) -> None:
     """Skin from shadow (light 0) over its own colour (0.6) to its glow (1)."""
-    dark, bright = np.clip(1 - light / np.float32(0.62), 0, 1), np.clip((light - np.float32(0.62)) / np.float32(0.38), 0, 1)
+    dark, bright = unit(1 - light / np.float32(0.62)), unit((light - np.float32(0.62)) / np.float32(0.38))
     tones = [
         np.float32(own) * (1 - dark * np.float32(1 - shadow) + bright * np.float32(glow - 1))
         for own, shadow, glow in zip(colours.skin, colours.shadow, colours.glow, strict=True)
@@ -262,7 +268,7 @@ def _double_chin(sitter: Sitter) -> None:
     there = smooth(np.abs(area.u), 0.22, 0.10)
     area.shade(0.75 * smooth(line, 0.030, 0.0) * there * area.only("skin"), sitter.colours.shadow)
     area.ink(smooth(line, 0.016, 0.004) * (np.abs(area.u) < 0.18))
-    below = ellipse(area.u, area.v - 0.03, 0.27, 0.105)
-    fold = area.cover(below) * area.only("neck", "background")
+    below_ = ellipse(area.u, area.v - 0.03, 0.27, 0.105)
+    fold = area.cover(below_) * area.only("neck")
     light = np.clip(0.55 - 2.2 * np.maximum(area.v, 0), 0.1, 1) * np.ones_like(area.u)
     _skin(area, fold, sitter.colours, light, "skin")

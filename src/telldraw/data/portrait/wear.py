@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from telldraw.data.portrait.canvas import Area, blob, box, ellipse, noise, segment, smooth
+from telldraw.data.portrait.canvas import Area, angle, blob, box, ellipse, length, noise, segment, smooth
 from telldraw.data.portrait.features import EYES
 from telldraw.data.portrait.hair import HAT_LINE
 from telldraw.data.portrait.head import Sitter, below
@@ -77,22 +77,22 @@ def _arm(sitter: Sitter, at: tuple[float, float], sign: int, wide: float) -> Non
 
 def hat(sitter: Sitter) -> None:
     """Knitted, brimmed, or a cap; it throws its shadow on hair and forehead."""
-    kind, area = sitter.face.look.hat_kind, sitter.head
+    kind, area = sitter.face.look.hat_kind, sitter.part((0, HAT_LINE - 0.12), 1.0, 0.50)
     drop = 0.16 if kind > 1 / 3 else 0.07
     under = area.v - HAT_LINE - 0.02
     there = smooth(under, drop, 0.0) * area.only("skin", "hair", "l_brow", "r_brow", "l_ear", "r_ear")
     area.shade(0.55 * there, (0.62, 0.56, 0.60))
     if kind < 1 / 3:
-        _knitted(sitter)
+        _knitted(sitter, area)
     elif kind < 2 / 3:
-        _brimmed(sitter)
+        _brimmed(sitter, area)
     else:
-        _cap(sitter)
+        _cap(sitter, area)
 
 
-def _dome(sitter: Sitter, wide: float, top: float, square: float) -> np.ndarray:
+def _dome(area: Area, wide: float, top: float, square: float) -> np.ndarray:
     """Distance to the crown of a hat: from its line up to `top`."""
-    u, v = sitter.head.u, sitter.head.v
+    u, v = area.u, area.v
     high = HAT_LINE - top
     a = np.abs(u) / np.float32(wide)
     b = np.clip((HAT_LINE + 0.03 - v) / np.float32(high + 0.03), 0, None)
@@ -100,56 +100,54 @@ def _dome(sitter: Sitter, wide: float, top: float, square: float) -> np.ndarray:
     return np.maximum(d, v - HAT_LINE - 0.035 + 0.10 * (a * a))
 
 
-def _cloth(sitter: Sitter, alpha: np.ndarray, texture: np.ndarray | float = 0.0, band: bool = False) -> None:
-    area, look = sitter.head, sitter.face.look
+def _cloth(sitter: Sitter, area: Area, alpha: np.ndarray, texture: np.ndarray | float = 0.0, band: bool = False) -> None:
+    look = sitter.face.look
     round_ = np.sqrt(np.clip(1 - (area.u / 0.66) ** 2, 0, 1))
     tone = 0.62 + 0.46 * round_ + 0.26 * area.u * look.light_side - 0.35 * (area.v + 0.75) + texture
     colour = sitter.colours.band if band else sitter.colours.hat
     area.paint(alpha, [np.clip(c * tone, 0, 1) for c in colour], "hat")
 
 
-def _knitted(sitter: Sitter) -> None:
-    area = sitter.head
-    d = _dome(sitter, 0.565, -0.955, 2.1)
-    ribs = 0.07 * np.sin(np.arctan2(area.u, 1.1 + area.v) * 62)
+def _knitted(sitter: Sitter, area: Area) -> None:
+    d = _dome(area, 0.565, -0.955, 2.1)
+    ribs = 0.07 * np.sin(angle(area.u, 1.1 + area.v) * 62)
     if sitter.face.look.hat_light > 0.4:
         ball = ellipse(area.u, area.v + 0.965, 0.115, 0.10)
         soft = 0.10 * noise(area.u * 30 + area.v * 23, 1)
-        _cloth(sitter, area.cover(ball + soft * 0.1), soft + 0.1, band=True)
+        _cloth(sitter, area, area.cover(ball + soft * 0.1), soft + 0.1, band=True)
         area.ink(smooth(np.abs(ball), 0.014, 0.004))
-    _cloth(sitter, area.cover(d), ribs)
+    _cloth(sitter, area, area.cover(d), ribs)
     fold = np.abs(area.v - HAT_LINE + 0.055 + 0.09 * area.u**2) - 0.085
     fold = np.maximum(fold, np.abs(area.u) - 0.580)
     area.shade(0.5 * smooth(fold, 0.05, 0.0) * area.only("hat"), (0.6, 0.6, 0.65))
-    _cloth(sitter, area.cover(fold), 0.10 + ribs, band=True)
+    _cloth(sitter, area, area.cover(fold), 0.10 + ribs, band=True)
     area.ink(smooth(np.abs(fold), 0.014, 0.004))
 
 
-def _brimmed(sitter: Sitter) -> None:
-    area = sitter.head
-    crown = _dome(sitter, 0.50, -0.975, 2.9) + 0.03 * blob(area.u, area.v + 1.0, 0.14, 0.10)
+def _brimmed(sitter: Sitter, area: Area) -> None:
+    crown = _dome(area, 0.50, -0.975, 2.9) + 0.03 * blob(area.u, area.v + 1.0, 0.14, 0.10)
     brim = ellipse(area.u, area.v - HAT_LINE - 0.015 + 0.30 * area.u**2 * (0.5 - sitter.face.look.hat_light), 0.80, 0.085)
-    _cloth(sitter, area.cover(crown))
+    _cloth(sitter, area, area.cover(crown))
     stripe = np.maximum(np.abs(area.v - HAT_LINE + 0.085 + 0.05 * area.u**2) - 0.050, crown)
-    _cloth(sitter, area.cover(stripe), band=True)
+    _cloth(sitter, area, area.cover(stripe), band=True)
     area.ink(smooth(np.abs(stripe), 0.014, 0.004))
     lit_ = 0.22 * smooth(area.v - HAT_LINE, 0.06, -0.06) - 0.05
-    _cloth(sitter, area.cover(brim), lit_)
+    _cloth(sitter, area, area.cover(brim), lit_)
     area.ink(smooth(np.abs(brim), 0.014, 0.004))
 
 
-def _cap(sitter: Sitter) -> None:
-    area, look = sitter.head, sitter.face.look
-    d = _dome(sitter, 0.555, -0.90, 2.0)
+def _cap(sitter: Sitter, area: Area) -> None:
+    look = sitter.face.look
+    d = _dome(area, 0.555, -0.90, 2.0)
     seams = -0.10 * smooth(np.abs(np.abs(area.u) - 0.22 - 0.2 * (area.v + 0.5)), 0.02, 0.0)
-    _cloth(sitter, area.cover(d), seams)
+    _cloth(sitter, area, area.cover(d), seams)
     button = ellipse(area.u, area.v + 0.905, 0.045, 0.022)
-    _cloth(sitter, area.cover(button), 0.2, band=True)
+    _cloth(sitter, area, area.cover(button), 0.2, band=True)
     x = 0.5 * look.turn
     u, v = area.u - np.float32(x), area.v - np.float32(HAT_LINE)
     visor = np.maximum(ellipse(u, v + 0.03, 0.46, 0.125), -0.075 - v + 0.30 * u * u)
     area.shade(0.5 * smooth(visor, 0.06, 0.0) * area.only("hat", "skin", "hair"), (0.6, 0.58, 0.62))
-    _cloth(sitter, area.cover(visor), 0.16 * smooth(v, 0.10, -0.05), band=True)
+    _cloth(sitter, area, area.cover(visor), 0.16 * smooth(v, 0.10, -0.05), band=True)
     area.ink(smooth(np.abs(visor), 0.014, 0.004))
 
 
@@ -167,9 +165,9 @@ def earrings(sitter: Sitter) -> None:
         if look.pattern < 0.4:
             d = np.abs(ellipse(u, v - 0.045, 0.058, 0.072)) - 0.017
         elif look.pattern < 0.75:
-            d = np.minimum(np.hypot(u, v + 0.02) - 0.024, ellipse(u, v - 0.055, 0.036, 0.056))
+            d = np.minimum(length(u, v + 0.02) - 0.024, ellipse(u, v - 0.055, 0.036, 0.056))
         else:
-            d = np.hypot(u, v - 0.0) - 0.048
+            d = length(u, v - 0.0) - 0.048
         area.shade(0.5 * smooth(d - 0.005, 0.025, 0.0), (0.6, 0.55, 0.55))
         _metal(sitter, area, d, "ear_r")
 
@@ -191,10 +189,10 @@ def necklace(sitter: Sitter) -> None:
     steep = np.sqrt(1 + (3.8 * u) ** 2)
     line = np.abs(curve) / steep
     if look.pattern < 0.5:
-        along = np.abs((np.arctan2(u, 1.15 - v) * 11) % 1 - 0.5) / 11 * 0.55
-        d = np.hypot(line, along) - 0.026
+        along = np.abs((angle(u, 1.15 - v) * 11) % 1 - 0.5) / 11 * 0.55
+        d = length(line, along) - 0.026
     else:
-        d = np.minimum(line - 0.0145, np.hypot(u, v - low - 0.035) - 0.040)
+        d = np.minimum(line - 0.0145, length(u, v - low - 0.035) - 0.040)
     d = np.maximum(d, np.abs(u) - (0.255 if sitter.face.has("Male") else 0.215))
     area.shade(0.5 * smooth(d - 0.008, 0.03, 0.0) * area.only("neck", "cloth"), (0.6, 0.52, 0.52))
     alpha_area = d + 100 * (1 - area.only("neck", "cloth", "neck_l"))
