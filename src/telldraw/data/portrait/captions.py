@@ -164,14 +164,11 @@ class Words:
     def noun(self) -> str:
         """Such as "a young woman with black hair and eyeglasses"."""
         young = "young " if "Young" in self.true else ""
-        others = [IS[name] for name in IS if name in self.true and name != "Young"]
-        before = f"{self._pick(others)} " if others else ""
-        left = {name for name in IS if name in self.true and name != "Young" and IS[name] != before.strip()}
-        person = self._pick((self._man(), self._man(), "person")) if young or before else self._man()
-        said = f"a {before}{young}{person}" + self._with() + self._without()
-        if left:
-            said += f", {_listed([IS[name] for name in IS if name in left])}"
-        return said
+        others = ", ".join(IS[name] for name in IS if name in self.true and name != "Young")
+        before = f"{others} {young}" if others else young
+        person = self._pick((self._man(), self._man(), "person")) if before else self._man()
+        with_ = self._with()
+        return f"a {before}{person}{with_}{self._without(alone=not with_)}"
 
     def short(self) -> str:
         """Such as "he is smiling, with blond hair", or without the pronoun."""
@@ -230,11 +227,13 @@ class Words:
             return f" wearing {_listed(wears)}"
         return f" with {_listed([*has, *wears])}" if has or wears else ""
 
-    def _without(self) -> str:
-        """What is not there, after all else."""
+    def _without(self, *, alone: bool = False) -> str:
+        """What is not there, after all else, or alone after a noun."""
         worn = [self._worn(name) for name in self.false if name != "Smiling"]
-        said = f", without {' or '.join(worn)}" if worn else ""
-        return said + (", not smiling" if "Smiling" in self.false else "")
+        said = f"{'' if alone else ','} without {' or '.join(worn)}" if worn else ""
+        if "Smiling" not in self.false:
+            return said
+        return " who is not smiling" if alone and not worn else f"{said}, not smiling"
 
     def _denials(self) -> list[str]:
         """What is not there, with verbs."""
