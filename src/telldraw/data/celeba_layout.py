@@ -38,7 +38,9 @@ def write_celeba(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is there already and not empty; name another folder")
     if {"regions", "sketch"} - set(faces.maps) or not set(faces.classes) <= set(CELEBA) or faces.channels != 3:
-        raise DataError(f"{faces.path} has no regions, sketches or CelebA's attributes; telldraw prepare faces makes some")
+        raise DataError(
+            f"{faces.path} has no regions, sketches or CelebA's attributes; telldraw prepare faces makes some"
+        )
     splits = {row: split for split, rows in faces.splits.items() for row in rows}
     mapping = _mapping(faces)
     for name in ("CelebA-HQ-img", "image/images", "text/celeba-caption", "label", "sketch", "train", "test"):
@@ -84,7 +86,9 @@ def _mapping(faces: Collection) -> list[str]:
     lines = {}
     for split, rows in faces.splits.items():
         if split not in STARTS or len(rows) > _ENDS[split] - STARTS[split]:
-            raise DataError(f"{faces.path} has more faces for {split} than CelebA; prepare fewer, or without --as-celeba")
+            raise DataError(
+                f"{faces.path} has more faces for {split} than CelebA; prepare fewer, or without --as-celeba"
+            )
         for number, row in enumerate(rows, STARTS[split]):
             lines[row] = f"{row}\t{number}\t{number + 1:06d}.jpg"
     return [lines[row] for row in sorted(lines)]

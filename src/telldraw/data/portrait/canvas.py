@@ -45,7 +45,9 @@ class Canvas:
         self.ink = np.zeros((side, side), np.float32)
         self.axis = ((np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1).astype(np.float32)
 
-    def area(self, pose: Pose, centre: tuple[float, float] = (0, 0), reach: tuple[float, float] | None = None) -> "Area":
+    def area(
+        self, pose: Pose, centre: tuple[float, float] = (0, 0), reach: tuple[float, float] | None = None
+    ) -> "Area":
         """The points within `reach` of `centre`, both in the unit and along the axes of `pose`; without reach, all."""
         cos, sin = math.cos(pose.angle), math.sin(pose.angle)
         rows = columns = slice(0, self.side)
@@ -95,9 +97,7 @@ class Canvas:
 class Area:
     """Some points of a canvas. u, v: where they are, float32 [H, W]; `point`: the width of one, in the same unit."""
 
-    def __init__(
-        self, canvas: Canvas, part: tuple[slice, slice], u: np.ndarray, v: np.ndarray, point: float
-    ) -> None:
+    def __init__(self, canvas: Canvas, part: tuple[slice, slice], u: np.ndarray, v: np.ndarray, point: float) -> None:
         """Use `Canvas.area`."""
         self.u, self.v, self.point = u, v, point
         self.colours = canvas.colours[:, part[0], part[1]]
@@ -137,6 +137,7 @@ class Area:
             plane += alpha * (value - plane)
         if region:
             self.mark(alpha > write, region, over)
+            self.ink_there *= 1 - alpha  # lines of what lies below are hidden
 
     def mark(self, inside: np.ndarray, region: str, over: tuple[str, ...] = ()) -> None:
         """Write a region number, bool [H, W] where."""
@@ -281,7 +282,9 @@ class Polar(NamedTuple):
         return self.radius - outline[self.index]
 
 
-def outline(right: Sequence[tuple[float, float]], left: Sequence[tuple[float, float]] | None = None, blur: float = 0.07):
+def outline(
+    right: Sequence[tuple[float, float]], left: Sequence[tuple[float, float]] | None = None, blur: float = 0.07
+):
     """Distance by angle, float32 [ANGLES], of an outline through points from below to above, mirrored unless `left`.
 
     blur: of corners, in radians.

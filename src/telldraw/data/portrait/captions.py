@@ -159,7 +159,9 @@ class Words:
         if not said:  # its adjective was all there was to say
             return f"This is a {before}{self._pick(('person', self._man()))}."
         subjects = [_inserted(who, before), *(self.he for _ in said[1:])]
-        return " ".join(f"{subject[0].upper()}{subject[1:]} {what}." for subject, what in zip(subjects, said, strict=True))
+        return " ".join(
+            f"{subject[0].upper()}{subject[1:]} {what}." for subject, what in zip(subjects, said, strict=True)
+        )
 
     def noun(self) -> str:
         """Such as "a young woman with black hair and eyeglasses"."""

@@ -53,7 +53,11 @@ def _eye(sitter: Sitter, area: Area, out: np.ndarray, size: tuple[float, float],
 
 
 def _lids(
-    sitter: Sitter, area: Area, out: np.ndarray, lines: tuple[np.ndarray, np.ndarray, np.ndarray], size: tuple[float, float]
+    sitter: Sitter,
+    area: Area,
+    out: np.ndarray,
+    lines: tuple[np.ndarray, np.ndarray, np.ndarray],
+    size: tuple[float, float],
 ) -> None:
     face, colours = sitter.face, sitter.colours
     (v, upper, lower), (wide, high) = lines, size
@@ -128,13 +132,18 @@ def nose(sitter: Sitter) -> None:
     side = np.abs(middle)
     width = (0.045 + (half - 0.045) * smooth(t, 0.35, 1.0) ** (1.6 if pointy else 1.0)).astype(np.float32)
     base = 0.055 + (0.012 if pointy else 0.0)
-    d = np.maximum(np.maximum(side - width, top - v), v - base * np.sqrt(np.clip(1 - (side / (half * 1.05)) ** 2, 0, 1)))
+    d = np.maximum(
+        np.maximum(side - width, top - v), v - base * np.sqrt(np.clip(1 - (side / (half * 1.05)) ** 2, 0, 1))
+    )
     area.mark(d < 0, "nose", ("skin",))
     toward = np.float32(1.0 if look.light_side > 0 else -1.0)
     depth = (0.45 + 0.45 * abs(look.light_side)) * colours.light
     ridge = smooth(np.abs(middle + toward * (width * 0.72)), 0.055, 0.0) * smooth(t, 0.05, 0.5) * (v < base * 0.6)
     area.shade(0.36 * depth * ridge, colours.shadow)
-    area.shade(0.35 * smooth(np.abs(middle - toward * 0.02), 0.04, 0.0) * smooth(t, 0.1, 0.5) * smooth(v, 0.06, 0.0), colours.glow)
+    area.shade(
+        0.35 * smooth(np.abs(middle - toward * 0.02), 0.04, 0.0) * smooth(t, 0.1, 0.5) * smooth(v, 0.06, 0.0),
+        colours.glow,
+    )
     under = blob(u - 0.01 * toward, v - base - 0.030, half * 0.95, 0.036)
     area.shade(0.50 * under, colours.shadow)
     round_ = blob(u, v + 0.012, half * (0.40 if pointy else 0.52), 0.046)
@@ -149,7 +158,9 @@ def nose(sitter: Sitter) -> None:
         area.shade(area.cover(hole, 0.02), (0.42, 0.28, 0.27))
         area.ink(area.cover(hole))
     if pointy:
-        area.shade(0.8 * smooth(np.abs(v - base + 0.35 * np.abs(u)), 0.020, 0.0) * (np.abs(u) < half * 0.5), colours.shadow)
+        area.shade(
+            0.8 * smooth(np.abs(v - base + 0.35 * np.abs(u)), 0.020, 0.0) * (np.abs(u) < half * 0.5), colours.shadow
+        )
     area.ink(0.7 * smooth(np.abs(middle + toward * width), 0.016, 0.004) * smooth(t, 0.45, 0.6) * (v < 0))
 
 
@@ -160,7 +171,11 @@ def mouth(sitter: Sitter) -> None:
     x, y = sitter.at(0, MOUTH + (0.012 if smiling else 0.0))
     half = (0.235 if smiling else 0.158) * face.look.mouth_width * (1 - 0.9 * abs(face.look.turn))
     bend = 0.088 if smiling else 0.002
-    full = (1.75 if face.has("Big_Lips") else 1.0) * (1.0 if face.has("Male") else 1.14) * (1.0 if face.has("Young") else 0.88)
+    full = (
+        (1.75 if face.has("Big_Lips") else 1.0)
+        * (1.0 if face.has("Male") else 1.14)
+        * (1.0 if face.has("Young") else 0.88)
+    )
     gap = (0.088 if smiling else 0.060) if parted else 0.0
     area = sitter.near((x, y + 0.03), 0.36, 0.25)
     u, v = area.u, area.v + np.float32(0.03)
@@ -191,7 +206,9 @@ def mouth(sitter: Sitter) -> None:
         _inside(sitter, area, (u, v), (inner, above, below), s)
     else:
         area.paint(0.9 * smooth(np.abs(v - line), 0.014, 0.002) * area.cover(ends), times(colours.lip, 0.42))
-    area.shade(0.7 * blob(np.abs(u) - half - 0.006, v - line, 0.022, 0.022) * area.only("skin"), times(colours.shadow, 0.85))
+    area.shade(
+        0.7 * blob(np.abs(u) - half - 0.006, v - line, 0.022, 0.022) * area.only("skin"), times(colours.shadow, 0.85)
+    )
     area.ink(smooth(np.abs(v - line), 0.014, 0.004) * area.cover(ends) * (gap == 0))
 
 

@@ -28,8 +28,18 @@ def shape_of(sitter: Sitter) -> Shape:
     full = 0.035 + 0.075 * look.hair_volume + (0.02 if wavy else 0.0)
     if look.hair_length < 0.3:
         side = 0.492 + 0.3 * full
-        right = [(0, 0.1), (0.10, 0.10), (0.38, 0.085 + 0.2 * look.hair_length), (side - 0.03, 0.05 + 0.35 * look.hair_length)]
-        right += [(side + 0.2 * full, -0.12), (side + 0.01, -0.28), (0.475 + full * 0.8, -0.46), (0.33 + full * 0.6, -0.62)]
+        right = [
+            (0, 0.1),
+            (0.10, 0.10),
+            (0.38, 0.085 + 0.2 * look.hair_length),
+            (side - 0.03, 0.05 + 0.35 * look.hair_length),
+        ]
+        right += [
+            (side + 0.2 * full, -0.12),
+            (side + 0.01, -0.28),
+            (0.475 + full * 0.8, -0.46),
+            (0.33 + full * 0.6, -0.62),
+        ]
         right += [(0, -0.665 - full)]
         blur = 0.035
     else:
@@ -80,7 +90,15 @@ def _line(sitter: Sitter) -> np.ndarray:
         points = [(-0.5, -0.30), (-0.40, -0.50), (-0.24, -0.600), (-0.12, -0.47), (0, -0.435)]
         return _table(points + [(-u, v) for u, v in points[-2::-1]], 0.025)
     if look.hair_length < 0.3:
-        points = [(-0.5, -0.20), (-0.41, -0.30), (-0.36, -0.385), (part, -0.415), (0.36, -0.385), (0.41, -0.30), (0.5, -0.20)]
+        points = [
+            (-0.5, -0.20),
+            (-0.41, -0.30),
+            (-0.36, -0.385),
+            (part, -0.415),
+            (0.36, -0.385),
+            (0.41, -0.30),
+            (0.5, -0.20),
+        ]
         tuft = 0.018 * np.sin(at * 19 + 8 * look.pattern) * np.exp(-((at / 0.35) ** 2))
         return _table(points, 0.03) + tuft.astype(np.float32)
     # parted: from the part it falls to both sides
@@ -138,7 +156,12 @@ def in_front(sitter: Sitter, shape: Shape) -> None:
     if face.has("Bald"):
         d = beside
         outside = np.maximum(sitter.polar.outside(sitter.skin) - 0.045, -0.36 - area.v)
-    area.shade(0.75 * smooth(d, 0.085, -0.005) * area.only("skin", "nose", "l_eye", "r_eye", "l_ear", "r_ear", "l_brow", "r_brow"), sitter.colours.shadow)
+    area.shade(
+        0.75
+        * smooth(d, 0.085, -0.005)
+        * area.only("skin", "nose", "l_eye", "r_eye", "l_ear", "r_ear", "l_brow", "r_brow"),
+        sitter.colours.shadow,
+    )
     inside = np.maximum(d, outside)
     alpha = area.cover(inside) * _below_hat(sitter)
     tone = 0.60 + 0.50 * lit(sitter, 0.72, 0.95) - 0.22 * smooth(inside, -0.05, 0.0) - 0.10 * smooth(area.v, 0.2, 0.8)
@@ -171,7 +194,7 @@ def _strands(sitter: Sitter, area: Area, alpha: np.ndarray, tone: np.ndarray, ou
     start = int(look.pattern * 8)
     fine = noise(along * 30, start) * 0.6 + noise(along * 11, start + 1)
     ring = np.exp(-(((far - 0.40 + 0.05 * fine) / 0.085) ** 2)) + 0.6 * np.exp(-(((far - 1.05) / 0.16) ** 2))
-    ring = ring * smooth(outside, 0.0, -0.10) * smooth(along, -1.3 + 0.6 * look.light_side, 0.4) 
+    ring = ring * smooth(outside, 0.0, -0.10) * smooth(along, -1.3 + 0.6 * look.light_side, 0.4)
     depth = 0.30 if face.hair == "Black_Hair" else 0.22
     light = (tone + np.float32(depth) * 0.55 * fine) * 1.12
     shine = {"Black_Hair": 0.20, "Blond_Hair": 0.26, "Gray_Hair": 0.22}.get(face.hair, 0.20)

@@ -4,7 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from telldraw.data.portrait.canvas import Area, Canvas, Polar, Pose, blob, convex, ellipse, outline, segment, smooth, unit
+from telldraw.data.portrait.canvas import (
+    Area,
+    Canvas,
+    Polar,
+    Pose,
+    blob,
+    convex,
+    ellipse,
+    outline,
+    segment,
+    smooth,
+    unit,
+)
 from telldraw.data.portrait.palette import Palette, hsl, mixed, times
 from telldraw.data.portrait.traits import Face
 
@@ -140,14 +152,19 @@ def _clothes(sitter: Sitter, area: Area, u: np.ndarray, v: np.ndarray) -> None:
         inside = np.maximum(slope - v, ((0.985 - v) - side * 0.86) * 0.75)
     else:
         inside = np.maximum(slope - v, -ellipse(u, v - 0.70, opening + 0.06, 0.185))
-    fold = 0.5 + 0.10 * np.sin(u * 9 + look.pattern * 6 + v * 3) - 0.22 * u * look.light_side - 0.9 * np.maximum(v - 0.8, 0)
+    fold = (
+        0.5
+        + 0.10 * np.sin(u * 9 + look.pattern * 6 + v * 3)
+        - 0.22 * u * look.light_side
+        - 0.9 * np.maximum(v - 0.8, 0)
+    )
     cloth = times(colours.cloth, 1.0)
     tones = [plane * (0.78 + 0.42 * fold) for plane in cloth]
     alpha = area.cover(inside)
     area.paint(alpha, tones, "cloth")
     edge = np.exp(-((inside + 0.018) ** 2) / 0.00022) * alpha
     area.shade(0.5 * edge, (0.72, 0.72, 0.76))
-    area.ink(0.8 * smooth(np.abs(inside + 0.035), 0.02, 0.006) * (side < 0.5) * alpha)
+    area.ink(0.8 * smooth(np.abs(inside + 0.035), 0.02, 0.006) * smooth(side, 0.28, 0.22) * alpha * (not collar))
     if collar:
         _collar(sitter, area, u, v, tie)
 

@@ -176,7 +176,11 @@ def draw_others(rng: np.random.Generator) -> set[str]:
     true |= {"Big_Nose"} if nose < 0.26 else {"Pointy_Nose"} if nose < 0.50 else set()
     true |= {"Receding_Hairline"} if receding else set()
     true |= {"5_o_Clock_Shadow"} if stubble else {"Goatee"} if goatee else set()
-    return true | ({"Mustache"} if moustache else set()) | ({"No_Beard"} if beard <= 0.50 or 0.76 <= beard <= 0.84 else set())
+    return (
+        true
+        | ({"Mustache"} if moustache else set())
+        | ({"No_Beard"} if beard <= 0.50 or 0.76 <= beard <= 0.84 else set())
+    )
 
 
 def draw_look(rng: np.random.Generator, true: set[str]) -> Look:

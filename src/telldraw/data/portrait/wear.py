@@ -100,7 +100,9 @@ def _dome(area: Area, wide: float, top: float, square: float) -> np.ndarray:
     return np.maximum(d, v - HAT_LINE - 0.035 + 0.10 * (a * a))
 
 
-def _cloth(sitter: Sitter, area: Area, alpha: np.ndarray, texture: np.ndarray | float = 0.0, band: bool = False) -> None:
+def _cloth(
+    sitter: Sitter, area: Area, alpha: np.ndarray, texture: np.ndarray | float = 0.0, band: bool = False
+) -> None:
     look = sitter.face.look
     round_ = np.sqrt(np.clip(1 - (area.u / 0.66) ** 2, 0, 1))
     tone = 0.62 + 0.46 * round_ + 0.26 * area.u * look.light_side - 0.35 * (area.v + 0.75) + texture
@@ -126,7 +128,9 @@ def _knitted(sitter: Sitter, area: Area) -> None:
 
 def _brimmed(sitter: Sitter, area: Area) -> None:
     crown = _dome(area, 0.50, -0.975, 2.9) + 0.03 * blob(area.u, area.v + 1.0, 0.14, 0.10)
-    brim = ellipse(area.u, area.v - HAT_LINE - 0.015 + 0.30 * area.u**2 * (0.5 - sitter.face.look.hat_light), 0.80, 0.085)
+    brim = ellipse(
+        area.u, area.v - HAT_LINE - 0.015 + 0.30 * area.u**2 * (0.5 - sitter.face.look.hat_light), 0.80, 0.085
+    )
     _cloth(sitter, area, area.cover(crown))
     stripe = np.maximum(np.abs(area.v - HAT_LINE + 0.085 + 0.05 * area.u**2) - 0.050, crown)
     _cloth(sitter, area, area.cover(stripe), band=True)
