@@ -8,8 +8,8 @@
     CelebA-HQ-to-CelebA-mapping.txt                  a number in CelebA for each, by which the splits are CelebA's
     train/filenames.pickle, test/filenames.pickle    lists of names; what is not trained on is in test
 
-Sizes are those of the set, where the owners' pictures have 1024 (512 with captions), their regions 512. Attributes that the set
-does not have are -1 throughout.
+Sizes are those of the set, where the owners' pictures have 1024 (512 with captions), their regions 512. Attributes that
+the set does not have are -1 throughout.
 """
 
 import pickle
@@ -34,7 +34,7 @@ QUALITY = 95
 def write_celeba(
     faces: Collection, folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> int:
-    """Write every face; gives how many. Raises DataError where the folder is not empty or the set is of another kind."""
+    """Write every face; gives how many. Raises DataError where the folder is not empty or the set has no regions."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is there already and not empty; name another folder")
     if {"regions", "sketch"} - set(faces.maps) or not set(faces.classes) <= set(CELEBA) or faces.channels != 3:
@@ -61,7 +61,7 @@ def _face(faces: Collection, row: int, folder: Path) -> None:
     for place in ("CelebA-HQ-img", "image/images"):
         picture.save(folder / place / f"{row}.jpg", quality=QUALITY, subsampling=0)
     _lines(folder / "text" / "celeba-caption" / f"{row}.txt", faces.captions(row))
-    regions, sketch = (np.asarray(faces.maps[name].rows[row]) for name in ("regions", "sketch"))
+    regions, sketch = (np.asarray(faces.maps[name].rows)[row] for name in ("regions", "sketch"))
     Image.fromarray(regions).save(folder / "label" / f"{row}.png")
     Image.fromarray(sketch).save(folder / "sketch" / f"{row}.png")
     parts = folder / "CelebAMask-HQ-mask-anno" / str(row // 2000)
@@ -82,7 +82,7 @@ def _attributes(faces: Collection) -> list[str]:
 
 
 def _mapping(faces: Collection) -> list[str]:
-    """A line for each face: its number, and one of its split's in CelebA. Raises DataError where these do not suffice."""
+    """A line for each face: its number, and one of its split's in CelebA. Raises DataError where there are too few."""
     lines = {}
     for split, rows in faces.splits.items():
         if split not in STARTS or len(rows) > _ENDS[split] - STARTS[split]:

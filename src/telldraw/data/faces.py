@@ -1,6 +1,6 @@
 """Faces drawn here: portraits of known attributes, with exact maps of regions, sketches and captions; CC0.
 
-A set of pictures (`collection.py`) in the form of Multi-Modal CelebA-HQ (Xia et al., CVPR 2021): the attributes of CelebA
+A set of pictures (`collection.py`) in the form of Multi-Modal CelebA-HQ (Xia et al., CVPR 2021): attributes of CelebA
 as labels, ten captions a picture, and two maps, `regions` by the 19 classes of CelebAMask-HQ and `sketch`; and a table
 
     face      the look, numbers that attributes leave open: pose, skin, light, shapes (`portrait/traits.py`)

@@ -1,9 +1,9 @@
 """Where faces are painted: colours, region numbers and ink side by side, by distances to outlines.
 
-A canvas has OVER x OVER points a pixel. An outline is a signed distance, negative inside; what lies inside covers a point by
-`cover`, which falls from 1 to 0 over a point's width, and so what is averaged to a pixel has smooth edges. Colours are
-as sRGB encodes them, 0 to 1. A region number is written where more than half of a point is covered, and a pixel has the
-number of the point in its middle: numbers are never averaged.
+A canvas has OVER x OVER points a pixel. An outline is a signed distance, negative inside; what lies inside covers a
+point by `cover`, which falls from 1 to 0 over a point's width, and so what is averaged to a pixel has smooth edges.
+Colours are as sRGB encodes them, 0 to 1. A region number is written where more than half of a point is covered, and a
+pixel has the number of the point in its middle: numbers are never averaged.
 """
 
 import math
@@ -21,6 +21,7 @@ REGIONS = (
 """The 19 classes of CelebAMask-HQ in the order of its files."""
 NUMBER = {name: number for number, name in enumerate(REGIONS)}
 
+Pair = tuple[float, float]
 Colour = Sequence[float] | Sequence[np.ndarray] | np.ndarray
 
 
@@ -176,7 +177,7 @@ def unit(values: np.ndarray) -> np.ndarray:
 # --- outlines -----------------------------------------------------------------------------------------------------
 
 
-def smooth(value: np.ndarray, zero: float, one: float) -> np.ndarray:
+def smooth(value: np.ndarray, zero: float | np.ndarray, one: float | np.ndarray) -> np.ndarray:
     """0 at `zero` and before, 1 at `one` and beyond, smooth between."""
     t = unit((value - np.float32(zero)) * np.float32(1 / (one - zero)))
     wave = t * np.float32(-2)
@@ -269,7 +270,7 @@ class Polar(NamedTuple):
     """Points by distance from the middle of a head and by angle, which tables of outlines have as their index."""
 
     radius: np.ndarray  # float32 [H, W]
-    index: np.ndarray  # intp [H, W]; 0 is the top, then left, ANGLES / 2 the chin, then right
+    place: np.ndarray  # intp [H, W]; 0 is the top, then left, ANGLES / 2 the chin, then right
 
     @classmethod
     def of(cls, area: Area) -> "Polar":
@@ -279,12 +280,12 @@ class Polar(NamedTuple):
 
     def outside(self, outline: np.ndarray) -> np.ndarray:
         """About the distance to an outline [ANGLES]."""
-        return self.radius - outline[self.index]
+        return self.radius - outline[self.place]
 
 
 def outline(
     right: Sequence[tuple[float, float]], left: Sequence[tuple[float, float]] | None = None, blur: float = 0.07
-):
+) -> np.ndarray:
     """Distance by angle, float32 [ANGLES], of an outline through points from below to above, mirrored unless `left`.
 
     blur: of corners, in radians.

@@ -1,7 +1,7 @@
-"""What is said of a drawn face, and how it is read back: attributes that are true, and three that are plainly not there.
+"""What is said of a drawn face, and how it is read back: what is true of it, and three things that are not there.
 
-In the style of the captions of Multi-Modal CelebA-HQ (Xia et al., CVPR 2021), which were made from CelebA's attributes in
-three groups: what someone is, has and wears.
+In the style of the captions of Multi-Modal CelebA-HQ (Xia et al., CVPR 2021), made from CelebA's attributes in three
+groups: what someone is, has and wears.
 
     She wears lipstick. She has wavy hair, bangs, and high cheekbones.
     This smiling person has arched eyebrows, bangs, and wavy hair.
@@ -13,9 +13,9 @@ and shorter, without a verb or with one, as someone would say what to draw or to
     he is smiling, with blond hair
     with gray hair, without a hat
 
-Lists have a comma before "and" where there are three or more, nouns their articles. Eyeglasses, also called glasses, are
-worn, or "with" someone; nobody "has" them. Red hair and a full beard, which are no attributes of CelebA but are to be
-seen, are said too. Not said: Male but by "man", "he", "woman" and "she"; No_Beard; that someone is not young. That something is absent
+Lists have a comma before "and" where there are three or more, nouns their articles. Eyeglasses, also called glasses,
+are worn, or "with" someone; nobody "has" them. Red hair and a full beard, which are no attributes of CelebA but can be
+seen, are said too. Male is said by "man", "he", "woman" and "she" alone; No_Beard is not said. That something is absent
 is said of eyeglasses, hats and smiles alone.
 """
 
@@ -68,7 +68,7 @@ SEEN = ("Red_Hair", "Beard")
 """What is said and is none of CelebA's."""
 
 FULL = 0
-"""Number of the caption that says the colour of the hair, and of Eyeglasses, Smiling and Wearing_Hat those that are true."""
+"""Number of the caption that says the colour of the hair, and all that is true of ABSENT."""
 GLASSES = 0.3  # share of "glasses" among "eyeglasses"
 DENIED = 0.3  # share of captions that say something is not there, where something is not
 
@@ -245,7 +245,7 @@ class Words:
 
 
 def _inserted(who: str, adjective: str) -> str:
-    """ "this person" with an adjective before its noun."""
+    """Put an adjective before the noun of "this person"."""
     if not adjective:
         return who
     article, noun = who.split()

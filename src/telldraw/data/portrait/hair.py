@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from telldraw.data.portrait.canvas import Area, angle, blob, ellipse, length, noise, outline, smooth, unit
+from telldraw.data.portrait.canvas import Area, angle, ellipse, length, noise, outline, smooth, unit
 from telldraw.data.portrait.features import MOUTH
-from telldraw.data.portrait.head import CHIN, Sitter, lit
+from telldraw.data.portrait.head import Sitter, lit
 from telldraw.data.portrait.palette import mixed, times
 
 HAT_LINE = -0.485
@@ -287,6 +287,3 @@ def _sideburns(sitter: Sitter) -> None:
         alpha = area.cover(d, 0.02) * area.only("skin")
         _growth(sitter, area, alpha, 0.95)
         area.ink(0.8 * smooth(np.abs(d), 0.014, 0.004) * area.only("skin"))
-
-
-_ = (blob, CHIN)

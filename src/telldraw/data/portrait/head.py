@@ -17,7 +17,7 @@ from telldraw.data.portrait.canvas import (
     smooth,
     unit,
 )
-from telldraw.data.portrait.palette import Palette, hsl, mixed, times
+from telldraw.data.portrait.palette import Palette, hsl, mixed
 from telldraw.data.portrait.traits import Face
 
 RADIUS = 0.56
@@ -158,8 +158,7 @@ def _clothes(sitter: Sitter, area: Area, u: np.ndarray, v: np.ndarray) -> None:
         - 0.22 * u * look.light_side
         - 0.9 * np.maximum(v - 0.8, 0)
     )
-    cloth = times(colours.cloth, 1.0)
-    tones = [plane * (0.78 + 0.42 * fold) for plane in cloth]
+    tones = [plane * (0.78 + 0.42 * fold) for plane in colours.cloth]
     alpha = area.cover(inside)
     area.paint(alpha, tones, "cloth")
     edge = np.exp(-((inside + 0.018) ** 2) / 0.00022) * alpha
@@ -219,17 +218,15 @@ def ears(sitter: Sitter) -> None:
 def skin(sitter: Sitter) -> None:
     """The head as a lit ball with a face on it."""
     face, colours, area = sitter.face, sitter.colours, sitter.head
-    look = face.look
     d = sitter.polar.outside(sitter.skin)
     alpha = area.cover(d * np.float32(0.95))
     light = lit(sitter, 0.60, 0.86)
     _skin(area, alpha, colours, light, "skin")
     rim = smooth(d, -0.10, 0.0) * alpha
     area.shade(0.30 * rim, colours.shadow)
-    _relief(sitter, alpha)
+    _relief(sitter)
     if face.has("Double_Chin"):
         _double_chin(sitter)
-    _ = look
 
 
 def lit(sitter: Sitter, wide: float, high: float) -> np.ndarray:
@@ -253,9 +250,9 @@ def _skin(area: Area, alpha: np.ndarray, colours: Palette, light: np.ndarray, re
     area.paint(alpha, tones, region)
 
 
-def _relief(sitter: Sitter, alpha: np.ndarray) -> None:
+def _relief(sitter: Sitter) -> None:
     """Sockets, cheeks, chin: soft lights and shadows that make a ball a face."""
-    face, colours, area = sitter.face, sitter.colours, sitter.head
+    face, colours = sitter.face, sitter.colours
     bones = face.has("High_Cheekbones")
     warm = (1.02, 0.87, 0.86) if face.look.tone < 0.6 else (1.06, 0.93, 0.92)
     for sign in (1, -1):

@@ -2,8 +2,8 @@
 
 The four that pictures are measured by, colour of hair (black, blond, brown, gray or none of these), Eyeglasses, Smiling
 and Wearing_Hat, are drawn by themselves: none of the others, and no number of the look, is drawn with regard to them.
-The others go together as they do in CelebA (Liu et al. 2015): beards with Male, lipstick with makeup, a double chin with
-Chubby. A picture shows what is true of it: Bald leaves hair at the sides, of its colour, and hats show the hair's front.
+The others go together much as they do in CelebA (Liu et al. 2015): beards with Male, lipstick with makeup, a double
+chin with Chubby. All that is true can be seen: Bald leaves hair at the sides, and hats the hair's front and sides.
 """
 
 from dataclasses import asdict, dataclass, fields

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from telldraw.data.portrait.canvas import Area, angle, blob, box, ellipse, length, noise, segment, smooth
+from telldraw.data.portrait.canvas import Area, angle, blob, box, ellipse, length, noise, smooth
 from telldraw.data.portrait.features import EYES
 from telldraw.data.portrait.hair import HAT_LINE
 from telldraw.data.portrait.head import Sitter, below
-from telldraw.data.portrait.palette import times
 
 RIM = 0.0185
 """Half the width of the frame of glasses."""
@@ -201,6 +200,3 @@ def necklace(sitter: Sitter) -> None:
     area.shade(0.5 * smooth(d - 0.008, 0.03, 0.0) * area.only("neck", "cloth"), (0.6, 0.52, 0.52))
     alpha_area = d + 100 * (1 - area.only("neck", "cloth", "neck_l"))
     _metal(sitter, area, alpha_area, "neck_l")
-
-
-_ = segment
