@@ -11,7 +11,7 @@ import tyro
 from telldraw.commands.prepare_captioned import CAPTIONED
 from telldraw.commands.prepare_pictures import PICTURES
 from telldraw.commands.prepare_real_faces import REAL_FACES
-from telldraw.commands.prepare_rendered import CLEVRBirds, counts_of, shard_of
+from telldraw.commands.prepare_rendered import CLEVRBirds, Faces, counts_of, shard_of
 from telldraw.commands.prepare_tags import TAGS
 from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
@@ -176,7 +176,7 @@ class ICLEVR:
         print(f"licence of the data: {LICENCE}")
 
 
-OWN: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, "clevr-birds": CLEVRBirds}
+OWN: dict[str, Any] = {"codraw": CoDraw, "iclevr": ICLEVR, "clevr-birds": CLEVRBirds, "faces": Faces}
 FLAGS: dict[str, Any] = {**OWN, **PICTURES, **TAGS, **CAPTIONED, **REAL_FACES}
 """The flags of each data set in the table."""
 

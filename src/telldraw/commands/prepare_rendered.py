@@ -96,3 +96,73 @@ class CLEVRBirds:
         counted = ", ".join(f"{split} {count:,} pictures" for split, count in done.items())
         print(f"{out}: {counted}; {time.monotonic() - started:.0f} s")
         print(f"licence of the data: {LICENCE}")
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Draw faces: portraits of known attributes, with maps of regions, sketches and ten captions each."""
+
+    render: int | None = None
+    """Draw so many: 80 % for train, 10 % each for val and test."""
+    train: int | None = None
+    """Draw so many for train, instead of --render; --val and --test likewise."""
+    val: int | None = None
+    """Faces for val."""
+    test: int | None = None
+    """Faces for test."""
+    seed: int = 0
+    """Face i of a split depends on this, on the split and on i, on nothing else."""
+    shard: str | None = None
+    """Draw part i of n only: i/n. To join, put the files of all NAME.rendering folders into one of them and run the
+    command without --shard."""
+    out: Path | None = None
+    """Where to put the prepared set; faces-RESOLUTION.telldraw unless said."""
+    resolution: int = 64
+    """Side of the pictures, in pixels."""
+    overwrite: bool = False
+    """Replace a prepared set that is there already."""
+    workers: int = os.cpu_count() or 1
+    """Processes that draw."""
+    as_celeba: Path | None = None
+    """Also write the faces here as files in the layout of Multi-Modal CelebA-HQ and CelebAMask-HQ; of a set that is
+    there already, where no number of faces is given."""
+
+    def run(self) -> None:
+        """Draw, then say what there is."""
+        if not 32 <= self.resolution <= 256:
+            raise TelldrawError(f"--resolution {self.resolution}: faces are drawn with 32 to 256 pixels")
+        if self.workers < 1 or self.seed < 0:
+            raise TelldrawError("--workers is 1 or more, --seed 0 or more")
+        out = self.out or Path(f"faces-{self.resolution}.telldraw")
+        if any(count is not None for count in (self.render, self.train, self.val, self.test)):
+            if not self._draw(out):
+                return
+        elif self.as_celeba is None:
+            raise TelldrawError("say how many: --render 12000, or --train, --val and --test")
+        if self.as_celeba is not None:
+            from telldraw.data.celeba_layout import write_celeba
+            from telldraw.data.collection import Collection
+
+            with progress_of("written") as progress:
+                count = write_celeba(Collection.open(out), self.as_celeba, progress)
+            print(f"{self.as_celeba}: {count:,} faces in the layout of Multi-Modal CelebA-HQ and CelebAMask-HQ")
+
+    def _draw(self, out: Path) -> bool:
+        """Whether the set is whole now, and not a part of it."""
+        counts, shard = counts_of(self.render, (self.train, self.val, self.test), held=0.1), shard_of(self.shard)
+        if shard[1] > 1 and self.as_celeba is not None:
+            raise TelldrawError("--as-celeba goes with a whole set; leave it out with --shard")
+        from telldraw.data.faces import LICENCE, Plan, render
+
+        started, plan = time.monotonic(), Plan(*counts, self.resolution, self.seed)
+        with progress_of("drawn") as progress:
+            done = render(
+                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=say, progress=progress
+            )
+        if done is None:
+            print(f"part {self.shard} lies in {out}.rendering; the command without --shard joins all parts there")
+            return False
+        counted = ", ".join(f"{split} {count:,} faces" for split, count in done.items())
+        print(f"{out}: {counted}; {time.monotonic() - started:.0f} s")
+        print(f"licence of the data: {LICENCE}")
+        return True

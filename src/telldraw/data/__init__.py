@@ -92,6 +92,14 @@ DATASETS: dict[str, Entry] = {
         url="docs/data/clevr-birds.md says what it is made of",
         flags=("--render 12000",),
     ),
+    "faces": Entry(
+        summary="portraits of CelebA's attributes: regions, sketches, ten captions each; drawn here",
+        licence="CC0 1.0",
+        size="as many pictures as you ask for; 12,000 take 260 MB prepared at 64 x 64",
+        batch="Pictures",
+        url="docs/data/faces.md says what they are made of",
+        flags=("--render 12000",),
+    ),
     "cub": Entry(
         summary="birds of 200 kinds, each picture said in ten sentences; tested on kinds that were never seen",
         licence="pictures: non-commercial research and education, the photographers' terms; captions: none stated",
