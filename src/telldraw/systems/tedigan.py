@@ -88,6 +88,8 @@ class Config(Sizes):
     """Sketches and regions: of ||E_s(s) - E_v(x)||^2 beside Eq. 1; not in the paper."""
     r1: float = 10.0
     """gamma of Eq. 2; released 10."""
+    r1_every: int = 1
+    """Steps from one such penalty to the next, which is so many times as strong; released 1."""
     mirror: bool = True
     """Whether half of the pictures are mirrored in training, with their sketches and regions."""
     encoder_rate: float = 1e-4
@@ -113,7 +115,8 @@ class Config(Sizes):
 
 
 _FACES = Config(
-    width=1024, encoder_width=24, encoder_dim=192, encoder_rate=5e-4, discriminator_rate=5e-4, text_rate=1e-3
+    **{"width": 1024, "encoder_width": 24, "encoder_dim": 192, "r1_every": 8},
+    **{"encoder_rate": 5e-4, "discriminator_rate": 5e-4, "text_rate": 1e-3},
 )
 _PAPER = Config(
     **{"resolution": 256, "noise_dim": 512, "style_dim": 512, "repeat": False, "final_tanh": True, "width": 16384},
@@ -325,10 +328,12 @@ class System(nn.Module):
             losses["adversarial"] = config.adversarial_weight * non_saturating_generator(self.discriminator(again))
         update("encoder", torch.stack(list(losses.values())).sum())
         if config.adversarial:
-            real = image.detach().requires_grad_(config.r1 > 0)
+            penalised = config.r1 > 0 and update.step % config.r1_every == 0
+            real = image.detach().requires_grad_(penalised)
             of_real, of_fake = self.discriminator(real), self.discriminator(again.detach())
             losses["discriminator"] = minimax_discriminator(of_real, of_fake)
-            slope = 0.5 * config.r1 * zero_centred_penalty(of_real, real) if config.r1 else 0.0
+            weight = 0.5 * config.r1 * config.r1_every
+            slope = weight * zero_centred_penalty(of_real, real) if penalised else 0.0
             update("discriminator", losses["discriminator"] + slope)
         update.record(**losses)
 
