@@ -158,6 +158,23 @@ def test_styles_are_mixed_as_often_as_told_and_within_the_present_side() -> None
     assert torch.equal(alone[:, :1].expand_as(alone), alone)
 
 
+@pytest.mark.parametrize("preset", ["tiny", "tiny-v2"])
+def test_noise_can_end(preset: str) -> None:
+    config = replace(PRESETS[preset], start=16, noise_until=16)
+    torch.manual_seed(0)
+    system: Any = System(config)
+    update, strengths, w = Update(system.optimizers()), [], torch.randn(1, system.layers, system.style_dim)
+    for _ in range(4):
+        system.training_step(batch(config), update)
+        update.step += 1
+        strengths.append(max(layer.strength.abs().max().item() for layer in system.synthesis.layers))
+    assert strengths[0] > 0 and strengths[1] > 0 and strengths[2:] == [0, 0]
+    with torch.no_grad():
+        assert torch.equal(system.synthesis(w, noise="fixed"), system.synthesis(w, noise="none"))
+    other, _ = trained(replace(config, noise_until=-1), 4)
+    assert min(layer.strength.abs().max().item() for layer in other.synthesis.layers) > 0
+
+
 def test_w_avg_is_that_of_what_was_trained_with() -> None:
     system, _ = trained(TINY, 3)
     assert bool(system.mean.any()) and system.mean.shape == (system.layers, system.style_dim)

@@ -32,6 +32,8 @@ Different from the paper and its code, or to know:
     changed to make up for it. The path length is that of new pictures, half a batch of them, as theirs.
 10. `augment`: pictures, true and drawn, are changed at random before D sees them (`blocks/augmentation.py`), for sets
     of few pictures; off in both papers.
+11. `noise_until`: in short trainings G makes of noise what differs between pictures, which is learnt sooner than w;
+    without noise it has to be in w, where it can be chosen. Off in both papers.
 """
 
 from dataclasses import dataclass, replace
@@ -47,6 +49,7 @@ from telldraw.blocks.growing import faded, level_after, parts
 from telldraw.blocks.strided import check_pictures
 from telldraw.blocks.style_discriminator import Discriminator
 from telldraw.blocks.style_generator import Mapping, Sizes, Synthesis, mixed, truncated
+from telldraw.blocks.style_layers import Noise
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import minimax_discriminator, non_saturating_generator
 from telldraw.objectives.penalties import path_length_penalty, path_lengths, zero_centred_penalty
@@ -73,6 +76,8 @@ class Config(Sizes):
     """Examples over which the next side fades in (paper: 600,000)."""
     reset: bool = True
     """Whether Adam begins anew when a side begins to fade in and when it has (paper: yes)."""
+    noise_until: int = -1
+    """Examples for which the layers are given noise; from then on they have none, in pictures too; below 0: all."""
     mixing: float = 0.9
     """Share of pictures that are trained with two styles (paper: 0.9)."""
     truncation: float = 0.7
@@ -210,7 +215,7 @@ PRESETS = {
     "tiny-v2": replace(TINY, version="2", start=16, r1=1.0, path_length=2.0, path_every=2, r1_every=2),
 }
 RECIPES = {
-    "faces-64": Recipe(batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="two hours of one core"),
+    "faces-64": Recipe(batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="an hour and a half of one core"),
     "v2-64": Recipe(
         batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="hours of one core; not trained yet"
     ),
@@ -297,7 +302,7 @@ class System(nn.Module):
         """A step of D and one of G, on pictures of the side that is trained."""
         config, count = self.config, len(batch.image)
         level = self._grow(count, update)
-        fake = self.synthesis(self._styles(count, level), level=level, noise="random")
+        fake = self.synthesis(self._styles(count, level), level=level, noise=self._noise())
         real = faded(self._mirrored(batch.image), level)
         losses = self._judged(real, fake.detach(), level, penalised=update.step % config.r1_every == 0)
         update("discriminator", torch.stack(list(losses.values())).sum())
@@ -316,6 +321,16 @@ class System(nn.Module):
             update.forget("discriminator")
             update.forget("generator")
         return level
+
+    @torch.no_grad()
+    def _noise(self) -> Noise:
+        """What the layers are given; where there is no more noise, their strengths of it become zero for good."""
+        if self.config.noise_until < 0 or int(self.seen) <= self.config.noise_until:
+            return "random"
+        for name, weight in self.synthesis.named_parameters():
+            if name.endswith("strength"):
+                weight.zero_()
+        return "none"
 
     def _styles(self, count: int, level: float) -> Tensor:
         """w [N, L, C] of new noise, most of them mixed of two; w_avg follows."""
@@ -357,7 +372,7 @@ class System(nn.Module):
     def _uneven(self, count: int, level: float) -> Tensor:
         """The penalty on path lengths, of new pictures; their mean length follows."""
         w = self._styles(count, level)
-        lengths = path_lengths(self.synthesis(w, level=level, noise="random"), w)
+        lengths = path_lengths(self.synthesis(w, level=level, noise=self._noise()), w)
         self.path.lerp_(lengths.detach().mean(), _PATH_SHARE)
         return path_length_penalty(lengths, self.path)
 
