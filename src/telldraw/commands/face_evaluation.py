@@ -12,7 +12,18 @@ from torch import Tensor
 
 from telldraw import pixels
 from telldraw.commands import face_edits, steering
-from telldraw.commands.face_judging import Judge, chosen, coded, mean, percent, pictures, said_in, share, synthesised
+from telldraw.commands.face_judging import (
+    Judge,
+    about,
+    chosen,
+    coded,
+    mean,
+    percent,
+    pictures,
+    said_in,
+    share,
+    synthesised,
+)
 from telldraw.commands.face_judging import words_of as words_of_texts
 from telldraw.commands.guided import TRUNCATION
 from telldraw.commands.picture_evaluation import Figure, Job, frechet, progress
@@ -45,7 +56,7 @@ def guiding(job: Job) -> dict[str, Figure]:
     judge = chosen(job)
     if judge is None:
         return {"faces": Figure("not measured", "no judge of attributes; name a classifier with --classifier")}
-    figures: dict[str, Figure] = {}
+    figures = about(judge)
     image, _, _, text = (bool(each) for each in system.ready)
     if text:
         figures |= texts(judge)
