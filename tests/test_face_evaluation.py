@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from telldraw import systems, weights
 from telldraw.blocks.perceptual import Perceptual
 from telldraw.cli import main
-from telldraw.commands import face_edits, face_evaluation, steering
+from telldraw.commands import face_edits, face_evaluation, face_judging, steering
 from telldraw.commands.face_judging import Judge
 from telldraw.commands.picture_evaluation import Job
 from telldraw.data.archive import Writer
@@ -200,6 +200,31 @@ def test_what_is_lost_in_reading_is_won_back_by_fitting(collection: Collection) 
     assert "read_sketch_attributes" not in found  # that encoder is not there yet
 
 
+def test_what_the_judge_cannot_tell_is_neither_asked_nor_counted(collection: Collection) -> None:
+    judge = judging(collection, measured=False)
+    judge.known = torch.tensor([True] * 5 + [False, True])  # of a smile it has no idea
+    column = NAMES.index("Smiling")
+    wanted = judge.asked([{"Smiling": True, "Eyeglasses": False}])
+    assert wanted.tolist() == [[-1, -1, -1, -1, 0, -1, -1]] and bool(judge.spared(wanted)[0, column])
+    blind, seeing = face_edits.edits(judge), face_edits.edits(judging(collection, measured=False))
+    assert blind["interference_replace"].what.endswith("answers") and blind != seeing
+    assert figures_of(blind, "flipped_replace") < figures_of(seeing, "flipped_replace")  # answers, not shares
+
+
+def figures_of(figures: Mapping[str, Any], name: str) -> int:
+    """How many answers a share is of."""
+    return int(figures[name].what.rpartition("; ")[2].split()[0].replace(",", ""))
+
+
+def test_a_judge_is_asked_on_true_pictures_what_it_can_tell(collection: Collection) -> None:
+    judge = judging(collection)
+    assert face_judging._told(judge).all()
+    judge.loaded.system.classify = lambda images: torch.ones(len(images), len(NAMES))  # type: ignore[union-attr]
+    assert not face_judging._told(judge).any()
+    judge.known = face_judging._told(judge)
+    assert "not counted: Black_Hair" in face_judging.about(judge)["judged_attributes"].what
+
+
 def test_sets_without_regions_or_these_attributes_say_so(tmp_path: Path, collection: Collection) -> None:
     judge = judging(collection)
     known, judge.job.collection.maps = judge.job.collection.maps, {}
@@ -232,8 +257,13 @@ def run(tmp_path_factory: pytest.TempPathFactory, collection: Collection) -> Pat
 
 
 def test_a_real_system_is_measured_from_end_to_end(
-    run: Path, collection: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path,
+    collection: Collection,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(face_judging, "TOLD", 0.0)  # nobody trained this judge; here it is believed
     words = ["evaluate", str(run / "tedigan"), "--data", str(collection.path), "--judge", str(run / "judge")]
     words += ["--samples", "20", "--limit", "128", "--steps", "2", "--perceptual", str(run / "judge")]
     assert main([*words, "--out", str(tmp_path / "report"), "--json"]) == 0

@@ -136,11 +136,11 @@ def _outside(job: Job, rows: list[int], edit: Edit, before: Tensor, after: Tenso
 
 
 def _figures(judge: Judge, before: Tensor, found: list[Outcome], ending: str) -> dict[str, Figure]:
-    """Over all edits together: units are faces, each with all its edits."""
+    """Over all edits together; a row is a face with all its edits, so that errors have faces as their units."""
     seen = judge.probability(before)
-    asked, after = torch.cat([each.asked for each in found]), torch.cat([each.probability for each in found])
-    first = seen.repeat(len(found), 1)
-    other = faces.interference(first, after, asked, spared=faces.spared_by(asked, judge.names))
+    asked, after = (torch.cat(each, 1) for each in ([o.asked for o in found], [o.probability for o in found]))
+    first = seen.repeat(1, len(found))
+    other = faces.interference(first, after, asked, spared=torch.cat([judge.spared(each.asked) for each in found], 1))
     what = f"{len(found)} edits of {len(before):,} faces"
     identity = torch.stack([each.identity for each in found]).mean(0)
     figures = {
@@ -149,7 +149,9 @@ def _figures(judge: Judge, before: Tensor, found: list[Outcome], ending: str) ->
             faces.flipped(first, after, asked), f"the same of those that were not before, {what}"
         ),
         f"interference{ending}": share(other.changed, f"share of attributes not asked for that changed, {what}"),
-        f"interference_moved{ending}": Figure(other.moved, "mean absolute change of their probability"),
+        f"interference_moved{ending}": Figure(
+            other.moved if other.changed.of else "not measured", "mean absolute change of their probability"
+        ),
         f"identity{ending}": mean(identity, f"{_STAND_IN.format(judge=judge.loaded.name)}, before and after"),
     }
     if len(found[0].outside):
@@ -171,7 +173,7 @@ def _table(judge: Judge, before: Tensor, found: list[Outcome]) -> list[list[str]
             if not bool(chosen.any()) or (ending and bool(chosen.all())):
                 continue
             was, now, asked = seen[chosen], each.probability[chosen], each.asked[chosen]
-            other = faces.interference(was, now, asked, spared=faces.spared_by(asked, judge.names))
+            other = faces.interference(was, now, asked, spared=judge.spared(asked))
             outside = float(each.outside[chosen].nanmean()) if len(each.outside) else float("nan")
             flipped = faces.flipped(was, now, asked)
             cells = (faces.asked_right(now, asked).value, flipped.value, other.changed.value, other.moved)
@@ -214,7 +216,7 @@ def read(judge: Judge) -> dict[str, Figure]:
             continue
         again = synthesised(system, coded(system, kind, given, job.options.device))
         values = faces.reconstructed(again, true, judge.apart)
-        right = ((judge.probability(again) > faces.THERE) == (label > 0)).double().mean(1)
+        right = _found(judge, again, label)
         identity = faces.identity(own, judge.features(again))
         figures[f"read_{kind}_attributes"] = mean(
             right, f"share of the true attributes found in faces from their {kind}"
@@ -223,10 +225,15 @@ def read(judge: Judge) -> dict[str, Figure]:
         means = (values["mse"], values["perceptual"])
         cells = [f"{float(each.mean()):.4f}" for each in means]
         table.append([kind, *cells, percent(float(right.mean())), percent(float(identity.mean()))])
-    right = ((judge.probability(true) > faces.THERE) == (label > 0)).double().mean()
-    table.append(["(true pictures)", "0", "0", percent(float(right)), "100.0"])
+    table.append(["(true pictures)", "0", "0", percent(float(_found(judge, true, label).mean())), "100.0"])
     job.tables["faces read and drawn again (attributes, identity in percent)"] = table
     return figures
+
+
+def _found(judge: Judge, images: Tensor, label: Tensor) -> Tensor:
+    """Share of the attributes the judge can tell that are as labelled [N, K], of each picture [N, 3, H, W]: [N]."""
+    right = (judge.probability(images) > faces.THERE) == (label > 0)
+    return (right if judge.known is None else right[:, judge.known]).double().mean(1)
 
 
 def inverted(judge: Judge) -> dict[str, Figure]:

@@ -12,7 +12,18 @@ from torch import Tensor
 
 from telldraw import pixels
 from telldraw.commands import face_edits, steering
-from telldraw.commands.face_judging import Judge, chosen, coded, mean, percent, pictures, said_in, share, synthesised
+from telldraw.commands.face_judging import (
+    Judge,
+    about,
+    chosen,
+    coded,
+    mean,
+    percent,
+    pictures,
+    said_in,
+    share,
+    synthesised,
+)
 from telldraw.commands.face_judging import words_of as words_of_texts
 from telldraw.commands.guided import TRUNCATION
 from telldraw.commands.picture_evaluation import Figure, Job, frechet, progress
@@ -45,7 +56,7 @@ def guiding(job: Job) -> dict[str, Figure]:
     judge = chosen(job)
     if judge is None:
         return {"faces": Figure("not measured", "no judge of attributes; name a classifier with --classifier")}
-    figures: dict[str, Figure] = {}
+    figures = about(judge)
     image, _, _, text = (bool(each) for each in system.ready)
     if text:
         figures |= texts(judge)
@@ -63,7 +74,6 @@ def texts(judge: Judge) -> dict[str, Figure]:
     if not rows:
         return {"asked": Figure("not measured", f"the pictures of {job.collection.path} have no captions")}
     drawn = _draw(judge, rows)
-    job.sheets["texts"] = contact_sheet(_sheet(drawn))
     return _obeyed(judge, drawn) | _distances(judge, drawn) | _spread(judge, drawn) | _ranked(judge, drawn)
 
 
@@ -151,6 +161,7 @@ def _spread(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
     repeated = [caption for caption in captions for _ in range(_EACH)]
     _, code = _codes(job, repeated, job.options.seed + 1)
     several = synthesised(job.loaded.system, code).unflatten(0, (-1, _EACH))
+    job.sheets["texts"] = contact_sheet(_sheet(judge, drawn, several))
     real = drawn.true[:_CLOSE]
     close = faces.to_real(judge.apart, several, real)
     figures = {f"{kind}_to_real": mean(close, f"{judge.distance.name}: {_EACH} drawings to the real picture; lower")}
@@ -204,11 +215,12 @@ def _ranked(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
     return found | r_precision(embedded, text, said, reader.name)
 
 
-def _sheet(drawn: Drawn) -> list[Strip]:
-    """The first captions, not picked: the true picture, the text's code alone is not shown, and the drawing."""
-    strips = []
+def _sheet(judge: Judge, drawn: Drawn, several: Tensor) -> list[Strip]:
+    """The first captions, not picked: the true picture, the text's code in all layers, and drawings with noise."""
+    alone, strips = synthesised(judge.job.loaded.system, drawn.text[:_SHOWN]), []
     for row, caption in enumerate(drawn.captions[:_SHOWN]):
-        shown = ((drawn.true[row], "true"), (drawn.image[row], "drawn"))
+        shown = [(drawn.true[row], "true"), (alone[row], "the text alone"), (drawn.image[row], "noise 0")]
+        shown += [(image, f"noise {number}") for number, image in enumerate(several[row], 1)]
         frames = []
         for image, name in shown:
             picture = pixels.to_image(image).convert("RGB")

@@ -12,11 +12,14 @@ from telldraw.commands import generation, guided, steering
 from telldraw.commands.picture_evaluation import Figure, Job
 from telldraw.data.face_words import asked as asked_in
 from telldraw.metrics import faces, perceptual
+from telldraw.metrics.classification import each_class, logits_of
 from telldraw.metrics.perceptual import Perceptual
 
 if TYPE_CHECKING:
     from telldraw.weights import Loaded
 
+TOLD = 0.75
+"""Balanced accuracy from which a judge's word on an attribute counts; 1/2 is guessing."""
 _TOGETHER = 256
 
 
@@ -29,6 +32,8 @@ class Judge:
     distance: Perceptual
     kind: str
     """What figures in this distance are called: lpips in its own features alone."""
+    known: Tensor | None = None
+    """[K] bool: attributes that it can tell on true pictures; the others are neither asked nor counted. None: all."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,14 +62,20 @@ class Judge:
         return torch.cat([self.distance(a.to(device), b.to(device)).cpu() for a, b in pairs])
 
     def asked(self, wanted: Sequence[dict[str, bool]]) -> Tensor:
-        """What texts ask for, as rows of 1, 0 and -1: [N, K] int64. What the judge does not know is left out."""
-        place = {name: number for number, name in enumerate(self.names)}
+        """What texts ask for, as rows of 1, 0 and -1: [N, K] int64. What the judge cannot tell is left out."""
+        told = [True] * len(self.names) if self.known is None else self.known.tolist()
+        place = {name: number for number, name in enumerate(self.names) if told[number]}
         rows = torch.full((len(wanted), len(self.names)), -1, dtype=torch.int64)
         for row, each in enumerate(wanted):
             for name, there in each.items():
                 if name in place:
                     rows[row, place[name]] = int(there)
         return rows
+
+    def spared(self, asked: Tensor) -> Tensor:
+        """What counts as no interference: what the asked attribute decides, and what the judge cannot tell."""
+        spared = faces.spared_by(asked, self.names)
+        return spared if self.known is None else spared | ~self.known
 
 
 def chosen(job: Job) -> Judge | None:
@@ -73,8 +84,32 @@ def chosen(job: Job) -> Judge | None:
     if loaded is None:
         return None
     if job.options.lpips is not None:
-        return Judge(job, loaded, perceptual.of_lpips(job.options.lpips).to(job.options.device), "lpips")
-    return Judge(job, loaded, perceptual.of_system(loaded.system, loaded.name), "perceptual")
+        judge = Judge(job, loaded, perceptual.of_lpips(job.options.lpips).to(job.options.device), "lpips")
+    else:
+        judge = Judge(job, loaded, perceptual.of_system(loaded.system, loaded.name), "perceptual")
+    judge.known = _told(judge)
+    return judge
+
+
+def _told(judge: Judge) -> Tensor:
+    """[K] bool: attributes of which the judge is right often enough on the true pictures of the split.
+
+    What it cannot tell it always answers alike: counted, that would make edits seem to disturb less than they do.
+    """
+    job, system = judge.job, judge.loaded.system
+    seen: Any = logits_of(system, job.collection.images, job.rows, device=job.options.device)  # type: ignore[arg-type]
+    balanced = each_class(seen, torch.from_numpy(job.collection.labels[list(job.rows)])).balanced
+    return balanced >= TOLD  # an attribute that all have, or none, is no number and not told
+
+
+def about(judge: Judge) -> dict[str, Figure]:
+    """Which attributes count at all."""
+    if judge.known is None:
+        return {}
+    left = [name for name, told in zip(judge.names, judge.known.tolist(), strict=True) if not told]
+    what = f"of {len(judge.names)} attributes: those of which {judge.loaded.name} has a balanced accuracy of at least "
+    what += f"{TOLD:.2f} on true {judge.job.options.split} pictures; not counted: {', '.join(left) or 'none'}"
+    return {"judged_attributes": Figure(float(len(judge.names) - len(left)), what)}
 
 
 def said_in(text: str) -> dict[str, bool]:
