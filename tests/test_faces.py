@@ -246,17 +246,17 @@ points = st.floats(-2, 2).filter(lambda value: abs(value) > 1e-3)
 
 @given(points, points)
 def test_angles_are_those_of_the_arc_tangent(u: float, v: float) -> None:
-    got = angle(np.float32([[u]]), np.float32([[v]]))
+    got = angle(np.array([[u]], np.float32), np.array([[v]], np.float32))
     assert got.item() == pytest.approx(math.atan2(u, v), abs=5e-4)
 
 
 def test_distances_to_outlines() -> None:
-    u, v = np.float32([[0.0, 3.0, 1.0]]), np.float32([[0.0, 4.0, 0.0]])
+    u, v = np.array([[0.0, 3.0, 1.0]], np.float32), np.array([[0.0, 4.0, 0.0]], np.float32)
     assert ellipse(u[:, 1:], v[:, 1:], 1, 1)[0] == pytest.approx([4, 0], abs=1e-4)  # a circle's are exact
     assert box(u, v, 1, 1, 0.0)[0] == pytest.approx([-1, math.hypot(2, 3), 0], abs=1e-5)
     square = ((-1, -1), (1, -1), (1, 1), (-1, 1))
     assert convex(u, v, square)[0] == pytest.approx([-1, 3, 0], abs=1e-5)
-    assert smooth(np.float32([0, 1, 2, 3]), 1, 2).tolist() == [0, 0, 1, 1]
+    assert smooth(np.array([0, 1, 2, 3], np.float32), 1, 2).tolist() == [0, 0, 1, 1]
 
 
 def test_a_circle_by_angles_is_a_circle() -> None:
