@@ -183,11 +183,32 @@ def test_gradients_add_up_until_applied_and_are_clipped_as_one() -> None:
 # --- Average ------------------------------------------------------------------------------------------------------
 
 
+def test_what_joins_later_is_soon_followed_too() -> None:
+    """A layer that a growing network trains from step 101 on is averaged as if the training had begun there."""
+    system = torch.nn.ModuleList([torch.nn.Linear(2, 2, bias=False) for _ in range(3)])
+    system[2].requires_grad_(False)
+    average, alone = Average(system, 0.99), Average(system[1], 0.99)
+    for step in range(1, 121):
+        with torch.no_grad():
+            system[0].weight += 1
+            if step > 100:
+                system[1].weight += 1
+                alone.follow(system[1], step - 100)
+        average.follow(system, step)
+        if step == 110:  # stopped, and gone on with
+            state, began = average.system.state_dict(), average.began
+            average = Average(system, 0.99)
+            average.resume(system, state, began)
+    assert average.began == [0, 100, 0]
+    torch.testing.assert_close(average.system[1].weight, alone.system.weight)
+    assert torch.equal(average.system[2].weight, system[2].weight)
+
+
 def test_the_average_follows_in_closed_form() -> None:
     system = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(system.weight, 1.0)
+    nn.init.constant_(system.weight, 0.0)
     average = Average(system, decay=0.3)
-    expected = 1.0
+    expected = 0.0
     for step in range(1, 8):
         nn.init.constant_(system.weight, float(step))
         average.follow(system, step)

@@ -215,7 +215,9 @@ PRESETS = {
     "tiny-v2": replace(TINY, version="2", start=16, r1=1.0, path_length=2.0, path_every=2, r1_every=2),
 }
 RECIPES = {
-    "faces-64": Recipe(batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="an hour and a half of one core"),
+    "faces-64": Recipe(
+        batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="an hour and a half of one core"
+    ),
     "v2-64": Recipe(
         batch_size=16, examples=200_000, sheet_every=8_000, decay=0.998, takes="hours of one core; not trained yet"
     ),

@@ -75,7 +75,7 @@ class Trainer:
             return False
         try:
             self.system.load_state_dict(state["system"])
-            self.average.system.load_state_dict(state["average"])
+            self.average.resume(self.system, state["average"], state.get("began"))
             for name, optimizer in self.update.optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
             self.seen, self.update.step = state["seen"], state["step"]
@@ -93,6 +93,7 @@ class Trainer:
         state = {
             "system": self.system.state_dict(),
             "average": self.average.system.state_dict(),
+            "began": self.average.began,
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.update.optimizers.items()},
             "seen": self.seen,
             "step": self.update.step,
