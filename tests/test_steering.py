@@ -10,11 +10,12 @@ from torch import Tensor
 from telldraw.commands.steering import (
     TABLES,
     Change,
+    contraries,
     layers_for,
     mixed,
-    opposite,
     parsed,
     phrase,
+    sentence,
     structure,
     table_of,
 )
@@ -105,8 +106,12 @@ def test_a_phrase_says_its_attribute(name: str, there: bool) -> None:
 
 
 def test_the_contrary_of_what_is_asked() -> None:
-    assert opposite({"Smiling": True, "Wearing_Hat": False}) == "This person is not smiling and wears a hat."
-    assert opposite({"Blond_Hair": True}) == "", "hair of any other colour would be one"
+    wanted = {"Smiling": True, "Wearing_Hat": False}
+    assert sentence(wanted) == "This person is smiling and does not wear a hat."
+    assert contraries(wanted) == ["This person is not smiling and wears a hat."]
+    other = ("black", "brown", "gray")
+    assert contraries({"Blond_Hair": True}) == [f"This person has {colour} hair." for colour in other]
+    assert contraries({"Blond_Hair": True, "Smiling": True})[0] == "This person is not smiling and has black hair."
 
 
 def test_a_text_replaces_the_layers_it_is_about() -> None:
@@ -119,15 +124,23 @@ def test_a_text_replaces_the_layers_it_is_about() -> None:
 
 
 def test_a_text_moves_the_layers_it_is_about_from_its_contrary() -> None:
-    change = Change(loaded(), "is smiling", table={"Smiling": (3, 4)}, how="move", strength=2.0)
+    change = Change(loaded(), "smiling, please", table={"Smiling": (3, 4)}, how="move", strength=2.0)
     step = change(torch.zeros(1, 14, len(WORDS)))
     assert not step[0, :3].any() and not step[0, 5:].any()
-    # "is smiling" against "this person is not smiling": three words fewer
-    fewer = [WORDS.words[n] for n in (step[0, 3] < 0).nonzero()[:, 0].tolist()]
-    assert sorted(fewer) == ["not", "person", "this"] and step[0, 3].min() == -2
+    # "this person is smiling" against "this person is not smiling"
+    apart = {word: float(value) for word, value in zip(WORDS.words, step[0, 3], strict=True) if value}
+    assert apart == {"not": -2.0}
 
 
-def test_hair_of_a_colour_is_moved_from_the_mean() -> None:
-    change = Change(loaded(), "blond hair", table={"Blond_Hair": (0,)})
-    assert torch.equal(change(torch.zeros(1, 14, len(WORDS)))[0, 0], change.code[0, 0])
+def test_hair_of_a_colour_is_moved_from_the_other_colours() -> None:
+    change = Change(loaded(), "make it blond hair", table={"Blond_Hair": (0,)})
+    step = change(torch.zeros(1, 14, len(WORDS)))[0, 0]
+    apart = {word: round(float(value), 3) for word, value in zip(WORDS.words, step, strict=True) if value}
+    assert apart == {"blond": 1.0, "<unk>": -1.0}, "black, brown and gray are no words of this vocabulary"
     assert change.intended["Black_Hair"] is False and change.intended["Blond_Hair"] is True
+
+
+def test_what_is_not_known_is_moved_from_the_mean() -> None:
+    change = Change(loaded(), "wears wears", table={"Blond_Hair": (0,)})
+    assert not change.wanted and change.layers == tuple(range(14))
+    assert torch.equal(change(torch.zeros(1, 14, len(WORDS))), change.code)

@@ -146,10 +146,18 @@ def phrase(name: str, there: bool) -> str:
     return f"{forms[verb]} {noun}" if there else f"does not {verb} {noun}"
 
 
-def opposite(wanted: Mapping[str, bool]) -> str:
-    """A sentence that says the contrary of what is asked for, as far as it has one; hair of a colour has none."""
-    parts = [phrase(name, not there) for name, there in wanted.items() if name not in _HAIR_COLOUR]
-    return f"This person {' and '.join(parts)}." if parts else ""
+def sentence(wanted: Mapping[str, bool]) -> str:
+    """What is asked for, in a form that does not depend on how it was said."""
+    return f"This person {' and '.join(phrase(name, there) for name, there in wanted.items())}."
+
+
+def contraries(wanted: Mapping[str, bool]) -> list[str]:
+    """Sentences of the same form that say the contrary: of hair of a colour one for each other colour."""
+    asked_colour = next((name for name in _HAIR_COLOUR if wanted.get(name)), None)
+    if asked_colour is None:
+        return [sentence({name: not there for name, there in wanted.items()})]
+    rest = {name: not there for name, there in wanted.items() if name not in _HAIR_COLOUR}
+    return [sentence(rest | {other: True}) for other in _HAIR_COLOUR if other != asked_colour]
 
 
 def words_of(loaded: "Loaded", texts: Sequence[str], device: torch.device | str = "cpu") -> Tensor:
@@ -192,18 +200,24 @@ class Change:
         """Read the instruction. layers: those to change, as people write them, instead of the table's.
 
         how: "replace" puts the text's code into the layers of what is asked, as in the paper; "move" adds to them,
-            `strength` times, what the text's code differs by from that of the contrary (where there is none, the mean).
+            `strength` times, what the code of a sentence that asks for it differs by from that of the contrary: two
+            sentences of one form, so that nothing but what is asked for is between them.
         """
         system: Any = loaded.system
-        device = system.mean.device
         self.wanted = asked(text, subject=False) or asked(text)
         self.layers = parsed(layers, system.layers) if layers else layers_for(self.wanted, table, system.layers)
         self.how, self.strength = how, strength
-        self.code: Tensor = system.code_of("text", words_of(loaded, [text], device))
-        contrary = opposite(self.wanted) if how == "move" else ""
-        self.base: Tensor = system.mean.unsqueeze(0)
-        if contrary:
-            self.base = system.code_of("text", words_of(loaded, [contrary], device))
+        if how == "move" and self.wanted:
+            self.code: Tensor = self._told(loaded, [sentence(self.wanted)])
+            self.base: Tensor = self._told(loaded, contraries(self.wanted))
+        else:
+            self.code, self.base = self._told(loaded, [text]), system.mean.unsqueeze(0)
+
+    @staticmethod
+    def _told(loaded: "Loaded", texts: Sequence[str]) -> Tensor:
+        """The mean code of texts, [1, L, C]."""
+        system: Any = loaded.system
+        return system.code_of("text", words_of(loaded, texts, system.mean.device)).mean(0, keepdim=True)
 
     def __call__(self, code: Tensor) -> Tensor:
         """code [N, L, C] -> the changed one."""
