@@ -217,6 +217,20 @@ def test_the_parts_of_celeba_are_told_by_its_mapping(heading: bool, tmp_path: Pa
     assert by_number.splits == {"train": range(3), "test": range(3, 4)}
 
 
+def test_faces_that_telldraw_writes_as_celeba_are_read_again(tmp_path: Path) -> None:
+    own, folder = tmp_path / "own.telldraw", tmp_path / "files"
+    flags = ("--render", "10", "--resolution", "32", "--workers", "1", "--out", str(own), "--as-celeba", str(folder))
+    assert main(["prepare", "faces", *flags]) == 0
+    faces, labels = Collection.open(own), prepare("mm-celeba", folder, *WHOLE, "--strict")
+    shutil.rmtree(folder / "label")
+    parts = prepare("mm-celeba", folder, *WHOLE, "--strict", "--splits", "official")
+    assert parts.splits == faces.splits
+    for found in (labels, parts):
+        assert all(np.array_equal(rows_of(found, name), rows_of(faces, name)) for name in ("sketch", "regions"))
+        assert [found.captions(row) for row in range(10)] == [faces.captions(row) for row in range(10)]
+        assert [set(found.shown(row)) for row in range(10)] == [set(faces.shown(row)) for row in range(10)]
+
+
 # --- sketches -------------------------------------------------------------------------------------------------------
 
 
