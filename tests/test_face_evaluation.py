@@ -177,6 +177,8 @@ def test_faces_for_texts_show_what_is_asked_and_vary_in_the_rest(collection: Col
     assert 0 < value(figures, "perceptual_diversity") < 2 * value(figures, "perceptual_diversity_real")
     # the codes of an ideal reader tell texts apart better than chance, but noise fills what texts leave open
     assert value(figures, "r_precision_codes") > 0.1
+    # the judge sees all that is asked; where it is not the first, another's caption fits as well or asks for more
+    assert value(figures, "r_precision_judge") > 0.1 and value(figures, "r_precision_judge_true") > 0.1
     assert figures["r_precision"].value == "not measured"
     assert any("160 pictures are few" in sentence for sentence in judge.job.warnings)
     heads, *rows = judge.job.tables["what captions ask and the judge finds, in percent"]

@@ -4,6 +4,8 @@ Here: faces drawn for texts. Edits, and pictures found again, are in `face_edits
 what each figure is in docs/faces-evaluation.md.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -176,21 +178,25 @@ def _spread(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
 
 
 def _ranked(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
-    """R-precision by the system's own encoders, and by a text encoder that had no part in it where one is named."""
-    job, system = judge.job, judge.job.loaded.system
+    """R-precision by the judge's attributes, by the system's own codes, and by a text encoder where one is named."""
+    job = judge.job
+    system: Any = job.loaded.system
     said = [tuple(row) for row in drawn.asked.tolist()]
-    found: dict[str, Figure] = {}
-    if bool(system.ready[0]):  # type: ignore[index]
-        mean_code = system.mean  # type: ignore[union-attr]
-        text = (drawn.text - mean_code).flatten(1).float().cpu()  # type: ignore[operator]
-        embedded = {
-            name: ((coded(system, "image", images, job.options.device) - mean_code).flatten(1).float().cpu(), what)  # type: ignore[operator]
-            for name, images, what in (
-                ("r_precision_codes", drawn.image, "drawings"),
-                ("r_precision_codes_true", drawn.true, "pictures"),
-            )
-        }
-        found |= r_precision(embedded, text, said, "the codes of its own encoders, which flatter")
+
+    def by(name: str, embed: Callable[[Tensor], Tensor], text: Tensor, whose: str) -> dict[str, Figure]:
+        sets = {name: (embed(drawn.image), "drawings"), f"{name}_true": (embed(drawn.true), "pictures")}
+        return r_precision(sets, text, said, whose)
+
+    def coded_as(code: Tensor) -> Tensor:
+        return (code - system.mean).flatten(1).float().cpu()
+
+    wanted = torch.where(drawn.asked < 0, 0, 2 * drawn.asked - 1).float()  # 1, -1, and 0 where nothing is said
+    whose = f"what {judge.loaded.name} sees and the captions ask"
+    found = by("r_precision_judge", lambda images: 2 * judge.probability(images) - 1, wanted, whose)
+    if bool(system.ready[0]):
+        embed = partial(coded, system, "image", device=job.options.device)
+        own = "the codes of its own encoders, which flatter"
+        found |= by("r_precision_codes", lambda images: coded_as(embed(images)), coded_as(drawn.text), own)
     if job.options.retriever is None:
         return found | {"r_precision": Figure("not measured", "no text encoder that looks at pictures; --retriever")}
     from telldraw.commands import reading
@@ -201,18 +207,12 @@ def _ranked(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
         return found | {"r_precision": Figure("not measured", f"{reader.name} does not look at pictures")}
     parts = [drawn.captions[at : at + _TOGETHER] for at in range(0, len(drawn.captions), _TOGETHER)]
     text = torch.cat([reader.read(part, device).cpu() for part in parts])
-    with torch.inference_mode():
-        embedded = {
-            name: (
-                torch.cat([reader.system.embed_pictures(x.to(device)).float().cpu() for x in images.split(256)]),
-                what,
-            )
-            for name, images, what in (
-                ("r_precision", drawn.image, "drawings"),
-                ("r_precision_true", drawn.true, "pictures"),
-            )
-        }
-    return found | r_precision(embedded, text, said, reader.name)
+
+    @torch.inference_mode()
+    def seen(images: Tensor) -> Tensor:
+        return torch.cat([reader.system.embed_pictures(part.to(device)).float().cpu() for part in images.split(256)])
+
+    return found | by("r_precision", seen, text, reader.name)
 
 
 def _sheet(judge: Judge, drawn: Drawn, several: Tensor) -> list[Strip]:
