@@ -47,7 +47,7 @@ LONGER: dict[str, int] = {
     "systems/geneva.py": 630,
     "systems/vqvae.py": 520,
     "systems/cgan.py": 450,
-    "systems/tedigan.py": 450,
+    "systems/tedigan.py": 480,
 }
 """Modules that may have more lines than the budget, and why."""
 

@@ -159,7 +159,7 @@ def faces(tmp_path: Path) -> Collection:
 
 def test_maps_are_kept_beside_the_pictures(faces: Collection) -> None:
     assert faces.maps["regions"].names == REGIONS and faces.maps["sketch"].names == ()
-    assert np.array_equal(faces.maps["sketch"].rows, faces.images[:, 0])
+    assert np.array_equal(np.asarray(faces.maps["sketch"].rows), faces.images[:, 0])
     assert faces.multimodal_facts.regions == REGIONS and faces.multimodal_facts.sketch
     faces.verify()
 

@@ -300,6 +300,9 @@ class Spy:
     def momentum(self, name: str, value: float) -> None:
         pass
 
+    def forget(self, name: str) -> None:
+        pass
+
     def record(self, **values: Any) -> None:
         self.noted.update({name: torch.as_tensor(value).detach() for name, value in values.items()})
 

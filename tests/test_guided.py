@@ -47,12 +47,16 @@ def runs(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 def unbiased(judge: str, drawer: str) -> None:
     """Let a judge that has hardly learned anything say yes of every other picture."""
     system: Any = weights.load(weights.find(drawer)).system
-    loaded = weights.load(weights.find(judge))
+    loaded: Any = weights.load(weights.find(judge))
     images = system.synthesise(system.map(torch.randn(64, system.noise_dim)))
-    head: Any = loaded.system.head  # type: ignore[union-attr]
-    head.bias -= loaded.system.classify(images).median(0).values  # type: ignore[operator]
+    loaded.system.head.bias -= loaded.system.classify(images).median(0).values
     tensors = {name: tensor.contiguous() for name, tensor in loaded.system.state_dict().items()}
     save_file(tensors, Path(judge) / "weights" / "model.safetensors")
+
+
+def ready_of(run: str) -> list[int]:
+    system: Any = weights.load(weights.find(run)).system
+    return system.ready.tolist()
 
 
 def size_of(path: Path | str) -> tuple[int, int]:
@@ -74,7 +78,7 @@ def photo(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
 
 
 def test_each_stage_keeps_what_was_trained_before(runs: dict[str, str]) -> None:
-    ready = {stage: weights.load(weights.find(runs[stage])).system.ready.tolist() for stage in ("image", "text")}
+    ready = {stage: ready_of(runs[stage]) for stage in ("image", "text")}
     assert ready == {"image": [1, 0, 0, 0], "text": [1, 1, 1, 1]}
     first, last = (weights.load(weights.find(runs[stage])).system.state_dict() for stage in ("image", "text"))
     kept = [name for name in first if name.startswith(("mapping.", "synthesis.", "encoders.image."))]
@@ -204,6 +208,12 @@ def test_what_cannot_be_edited(
 ) -> None:
     assert main(["edit", runs[stage], photo["photo"], *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_sketch_can_be_learnt_without_pictures(faces: Path, runs: dict[str, str], tmp_path: Path) -> None:
+    told = ["train", "tedigan", "--data", str(faces), "--preset", "tiny-sketch", "--start-from", runs["gan"], *QUICK]
+    assert main([*told, "--out", str(tmp_path / "run")]) == 0
+    assert ready_of(str(tmp_path / "run")) == [0, 1, 0, 0]
 
 
 def test_other_weights_are_not_told(

@@ -185,7 +185,7 @@ def test_gradients_add_up_until_applied_and_are_clipped_as_one() -> None:
 
 def test_what_joins_later_is_soon_followed_too() -> None:
     """A layer that a growing network trains from step 101 on is averaged as if the training had begun there."""
-    system = torch.nn.ModuleList([torch.nn.Linear(2, 2, bias=False) for _ in range(3)])
+    system: Any = torch.nn.ModuleList([torch.nn.Linear(2, 2, bias=False) for _ in range(3)])
     system[2].requires_grad_(False)
     average, alone = Average(system, 0.99), Average(system[1], 0.99)
     for step in range(1, 121):
@@ -200,8 +200,9 @@ def test_what_joins_later_is_soon_followed_too() -> None:
             average = Average(system, 0.99)
             average.resume(system, state, began)
     assert average.began == [0, 100, 0]
-    torch.testing.assert_close(average.system[1].weight, alone.system.weight)
-    assert torch.equal(average.system[2].weight, system[2].weight)
+    followed: Any = average.system
+    torch.testing.assert_close(followed[1].weight, alone.system.weight)
+    assert torch.equal(followed[2].weight, system[2].weight)
 
 
 def test_the_average_follows_in_closed_form() -> None:

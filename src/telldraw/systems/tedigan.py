@@ -115,18 +115,41 @@ class Config(Sizes):
 
 
 _FACES = Config(
-    **{"width": 1024, "encoder_width": 24, "encoder_dim": 192, "r1_every": 8},
-    **{"encoder_rate": 5e-4, "discriminator_rate": 5e-4, "text_rate": 1e-3},
+    width=1024,
+    encoder_width=24,
+    encoder_dim=192,
+    r1_every=8,
+    encoder_rate=5e-4,
+    discriminator_rate=5e-4,
+    text_rate=1e-3,
 )
 _PAPER = Config(
-    **{"resolution": 256, "noise_dim": 512, "style_dim": 512, "repeat": False, "final_tanh": True, "width": 16384},
-    **{"widest": 512, "encoder_width": 64, "encoder_dim": 1024, "word_dim": 300, "dropout": 0.5, "decay_every": 27_344},
+    resolution=256,
+    noise_dim=512,
+    style_dim=512,
+    repeat=False,
+    final_tanh=True,
+    width=16384,
+    widest=512,
+    encoder_width=64,
+    encoder_dim=1024,
+    word_dim=300,
+    dropout=0.5,
+    decay_every=27_344,
 )
 _TINY = Config(
-    **{"resolution": 16, "noise_dim": 8, "style_dim": 8, "mapping_layers": 2, "width": 64, "widest": 8},
-    **{"encoder_width": 8, "encoder_dim": 8, "word_dim": 8, "sentence_dim": 8, "text_rate": 1e-3},
+    resolution=16,
+    noise_dim=8,
+    style_dim=8,
+    mapping_layers=2,
+    width=64,
+    widest=8,
+    encoder_width=8,
+    encoder_dim=8,
+    word_dim=8,
+    sentence_dim=8,
 )
-STAGES = ("latent", "sketch", "regions", "text")
+STAGES = ("image", "latent", "sketch", "regions", "text")
 PRESETS = {
     # Synthetic faces, for two cores, on stylegan's preset of the same name
     "faces-64": _FACES,
@@ -140,9 +163,9 @@ PRESETS = {
 _SMALL = Recipe(batch_size=16, examples=64_000, sheet_every=16_000, decay=0.998)
 _LONG = Recipe(batch_size=16, examples=14_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
-    **{f"faces-64{end}": _SMALL for end in ("", "-latent", "-sketch", "-regions")},
+    **{f"faces-64{end}": _SMALL for end in ("", "-image", "-latent", "-sketch", "-regions")},
     "faces-64-text": Recipe(batch_size=64, examples=200_000, sheet_every=50_000, decay=0.99),
-    **{f"paper{end}": _LONG for end in ("", "-latent", "-sketch", "-regions", "-text")},
+    **{f"paper{end}": _LONG for end in ("", "-image", "-latent", "-sketch", "-regions", "-text")},
 }
 
 
@@ -194,6 +217,7 @@ class System(nn.Module):
 
     training_only = ("discriminator",)
     begins_anew = ("encoders", "ready", "familiar")
+    next_stage = "image"
     leaves = ("seen",)
     """What of a StyleGAN's weights is not needed: how far it has grown."""
     label_dim = 0
@@ -239,6 +263,11 @@ class System(nn.Module):
         self.training = mode
         self.encoders[self.config.trained].train(mode)
         return self
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Pictures are taken apart by the encoder of the first stage."""
+        return () if self.ready[0] else ("Autoencoder",)
 
     # --- what a code is, and what it is read from ---
 
