@@ -173,12 +173,12 @@ PRESETS = {
     "faces-64": Config(
         width=1024,
         discriminator_width=1024,
-        r1=1.0,
+        noise_until=0,
         r1_every=8,
         stable=(16_000, 24_000, 24_000),
         fading=(8_000, 16_000, 16_000),
-        generator_rate=2e-3,
-        discriminator_rate=2e-3,
+        generator_rate=5e-3,
+        discriminator_rate=5e-3,
     ),
     # The same widths without growing.
     "v2-64": Config(

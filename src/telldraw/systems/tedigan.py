@@ -226,6 +226,8 @@ class System(nn.Module):
         super().__init__()
         self.config = config
         self.noise_dim, self.layers, self.style_dim = config.noise_dim, config.layers, config.style_dim
+        self.truncation = 0.7
+        """psi of `generate`."""
         self.mapping, self.synthesis = Mapping(config), Synthesis(config)
         self.discriminator = Discriminator(config)
         self.encoders = nn.ModuleDict({
@@ -285,8 +287,8 @@ class System(nn.Module):
         return self.synthesis(code).clamp(-1, 1).float()
 
     def generate(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
-        """noise [N, Z] ~ N(0, 1) -> [N, 3, H, W] in [-1, 1], of codes drawn 0.7 times as far from the mean."""
-        return self.synthesise(truncated(self.map(noise), self.mean, 0.7))
+        """noise [N, Z] ~ N(0, 1) -> [N, 3, H, W] in [-1, 1], truncated."""
+        return self.synthesise(truncated(self.map(noise), self.mean, self.truncation))
 
     def encode(self, images: Tensor) -> Tensor:
         """E_v: images [N, 3, H, W] in [-1, 1] -> code [N, L, C]."""
