@@ -3,6 +3,8 @@
 import pytest
 
 from telldraw.data.face_words import LEXICON, OPPOSITES, asked, implied
+from telldraw.data.portrait.captions import captions
+from telldraw.data.portrait.traits import face, streams
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,14 @@ def test_every_attribute_can_be_said_by_its_own_name(name: str) -> None:
     said = name.replace("_", " ").lower().replace("5 o clock", "5 o'clock").replace("no beard", "clean shaven")
     assert asked(f"The person has {said}.").get(name) is True
     assert asked(f"without {said}").get(name) is False or name in OPPOSITES
+
+
+def test_what_captions_of_drawn_faces_say_is_true_and_every_attribute_is_said() -> None:
+    said: set[str] = set()
+    for number in range(300):
+        shown = face(3, "train", number)
+        for caption in captions(streams(3, "train", number)[3], shown, 10):
+            for name, there in asked(caption).items():
+                assert shown.has(name) is there, (caption, name)
+                said.add(name)
+    assert said == set(LEXICON) - {"Attractive", "Blurry"}, "a drawing is neither"
