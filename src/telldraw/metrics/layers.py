@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 _TOGETHER = 64
+FEW = 10
+"""Pairs that differ in an attribute, fewer than which say nothing of its layers."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Analysis:
     def chosen(self, attribute: int, reach: float = 0.8) -> tuple[int, ...]:
         """The shortest run of layers that flips the attribute in a share `reach` of the pairs that differ in it.
 
-        Of runs as long the one that spoils least of the other attributes. All layers where no pair differs.
+        Of runs as long the one that spoils least of the others. All layers where fewer than `FEW` pairs differ.
         """
-        if not self.pairs[attribute]:
+        if self.pairs[attribute] < FEW:
             return tuple(range(self.layers))
         others = np.delete(self.spoiled, attribute, 1)
         spoiled = np.nan_to_num(others).mean(1) if others.shape[1] else np.zeros(len(self.runs))
