@@ -29,8 +29,9 @@ from telldraw.data.clevr.birds import (
 from telldraw.data.clevr.captions import FULL, captions, parse
 from telldraw.data.clevr.geometry import Rays
 from telldraw.data.clevr.stage import COLOURS, SHAPES
-from telldraw.data.clevr_birds import CAPTIONS, CLASSES, CONTENT, KINDS, SIZES, STYLE, Plan, read_group, render
+from telldraw.data.clevr_birds import CAPTIONS, CLASSES, CONTENT, KINDS, SIZES, STYLE, Plan, read_group
 from telldraw.data.collection import Collection
+from telldraw.data.rendering import render
 from telldraw.errors import DataError, TelldrawError
 
 SMALL = Plan(7, 3, 2, resolution=16)

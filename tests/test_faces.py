@@ -15,7 +15,7 @@ from PIL import Image
 from telldraw.commands import prepare as command
 from telldraw.data.celeba_layout import write_celeba
 from telldraw.data.collection import Collection
-from telldraw.data.faces import CAPTIONS, Plan, read_group, render
+from telldraw.data.faces import CAPTIONS, Plan, read_group
 from telldraw.data.multimodal_loader import MultimodalLoader
 from telldraw.data.portrait.canvas import (
     ANGLES,
@@ -46,6 +46,7 @@ from telldraw.data.portrait.traits import (
     face,
     streams,
 )
+from telldraw.data.rendering import render
 from telldraw.errors import DataError, TelldrawError
 
 SMALL = Plan(7, 3, 2, resolution=32)

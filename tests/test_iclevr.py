@@ -23,8 +23,8 @@ from telldraw.data.clevr.fast import Renderer
 from telldraw.data.clevr.sequences import sequence
 from telldraw.data.clevr.stage import CLASSES, STAGE
 from telldraw.data.iclevr import prepare
-from telldraw.data.iclevr_render import GROUP, Plan, read_group, render
-from telldraw.data.rendering import open_folder, render_group
+from telldraw.data.iclevr_render import GROUP, Plan, read_group
+from telldraw.data.rendering import open_folder, render, render_group
 from telldraw.errors import DataError, TelldrawError
 
 if TYPE_CHECKING:

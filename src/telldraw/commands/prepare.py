@@ -160,7 +160,8 @@ class ICLEVR:
         counts, shard = counts_of(self.render, (self.train, self.val, self.test), held=0.2), shard_of(self.shard)
         if self.seed < 0 or not 1 <= self.samples <= 65536:
             raise TelldrawError("--seed is 0 or more, --samples 1 to 65,536")
-        from telldraw.data.iclevr_render import LICENCE, Plan, render
+        from telldraw.data.iclevr_render import LICENCE, Plan
+        from telldraw.data.rendering import render
 
         plan = Plan(*counts, self.resolution, self.seed, self.edits, self.engine, self.samples)
         started = time.monotonic()

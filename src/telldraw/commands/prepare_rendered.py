@@ -4,10 +4,13 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from telldraw.commands.progress import progress_of, say
 from telldraw.errors import TelldrawError
+
+if TYPE_CHECKING:
+    from telldraw.data.rendering import Job
 
 
 def counts_of(
@@ -37,40 +40,63 @@ def shard_of(part: str | None) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class CLEVRBirds:
-    """Render CLEVR birds: solids on floors of all colours, with captions that name the solids alone."""
+class Rendered:
+    """What the sets of pictures rendered here have in common."""
 
-    render: int | None = None
-    """Render so many pictures: 75 % for train, 12.5 % each for val and test, as the combinations are."""
     train: int | None = None
     """Render so many pictures for train, instead of --render; --val and --test likewise."""
     val: int | None = None
-    """Rendered pictures for val."""
+    """Pictures for val."""
     test: int | None = None
-    """Rendered pictures for test."""
-    mixed: bool = False
-    """Show every combination of colour and shape in every split, instead of keeping three for val and three for test:
-    for a classifier that is to judge pictures of any."""
-    kinds: bool = False
-    """Label pictures with the 48 kinds of solid ("small red cube" ...) instead of sizes, colours and shapes each by
-    itself: so labels also say which belong together. The pictures are the same."""
+    """Pictures for test."""
     seed: int = 0
     """Picture i of a split depends on this, on the split and on i, on nothing else."""
-    engine: Literal["fast", "mitsuba"] = "fast"
-    """What renders: our ray caster, or Mitsuba 3 (pip install 'telldraw[render]'), some 50 times slower."""
-    samples: int = 128
-    """Paths a pixel, of the engine mitsuba."""
     shard: str | None = None
     """Render part i of n only: i/n. To join, put the files of all NAME.rendering folders into one of them and run the
     command without --shard."""
-    out: Path | None = None
-    """Where to put the prepared set; clevr-birds-RESOLUTION.telldraw unless said."""
     resolution: int = 64
     """Side of the pictures, in pixels."""
     overwrite: bool = False
     """Replace a prepared set that is there already."""
     workers: int = os.cpu_count() or 1
     """Processes that render."""
+
+    def store(self, plan: "Job", out: Path, licence: str) -> bool:
+        """Render what is missing and say what there is; whether the set is whole now, and not a part of it."""
+        from telldraw.data.rendering import render
+
+        shard, started = shard_of(self.shard), time.monotonic()
+        with progress_of("rendered") as progress:
+            done = render(
+                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=say, progress=progress
+            )
+        if done is None:
+            print(f"part {self.shard} lies in {out}.rendering; the command without --shard joins all parts there")
+            return False
+        counted = ", ".join(f"{split} {count:,} {plan.what}" for split, count in done.items())
+        print(f"{out}: {counted}; {time.monotonic() - started:.0f} s")
+        print(f"licence of the data: {licence}")
+        return True
+
+
+@dataclass(frozen=True)
+class CLEVRBirds(Rendered):
+    """Render CLEVR birds: solids on floors of all colours, with captions that name the solids alone."""
+
+    render: int | None = None
+    """Render so many pictures: 75 % for train, 12.5 % each for val and test, as the combinations are."""
+    mixed: bool = False
+    """Show every combination of colour and shape in every split, instead of keeping three for val and three for test:
+    for a classifier that is to judge pictures of any."""
+    kinds: bool = False
+    """Label pictures with the 48 kinds of solid ("small red cube" ...) instead of sizes, colours and shapes each by
+    itself: so labels also say which belong together. The pictures are the same."""
+    engine: Literal["fast", "mitsuba"] = "fast"
+    """What renders: our ray caster, or Mitsuba 3 (pip install 'telldraw[render]'), some 50 times slower."""
+    samples: int = 128
+    """Paths a pixel, of the engine mitsuba."""
+    out: Path | None = None
+    """Where to put the prepared set; clevr-birds-RESOLUTION.telldraw unless said."""
 
     def run(self) -> None:
         """Render, then say what there is."""
@@ -80,49 +106,21 @@ class CLEVRBirds:
             raise TelldrawError("--workers is 1 or more, --seed 0 or more, --samples 1 to 65,536")
         if all(count is None for count in (self.render, self.train, self.val, self.test)):
             raise TelldrawError("say how many: --render 12000, or --train, --val and --test")
-        counts, shard = counts_of(self.render, (self.train, self.val, self.test), held=0.125), shard_of(self.shard)
-        from telldraw.data.clevr_birds import LICENCE, Plan, render
+        counts = counts_of(self.render, (self.train, self.val, self.test), held=0.125)
+        from telldraw.data.clevr_birds import LICENCE, Plan
 
-        out = self.out or Path(f"clevr-birds-{self.resolution}.telldraw")
         plan = Plan(*counts, self.resolution, self.seed, self.mixed, self.engine, self.samples, self.kinds)
-        started = time.monotonic()
-        with progress_of("rendered") as progress:
-            done = render(
-                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=say, progress=progress
-            )
-        if done is None:
-            print(f"part {self.shard} lies in {out}.rendering; the command without --shard joins all parts there")
-            return
-        counted = ", ".join(f"{split} {count:,} pictures" for split, count in done.items())
-        print(f"{out}: {counted}; {time.monotonic() - started:.0f} s")
-        print(f"licence of the data: {LICENCE}")
+        self.store(plan, self.out or Path(f"clevr-birds-{self.resolution}.telldraw"), LICENCE)
 
 
 @dataclass(frozen=True)
-class Faces:
+class Faces(Rendered):
     """Draw faces: portraits of known attributes, with maps of regions, sketches and ten captions each."""
 
     render: int | None = None
     """Draw so many: 80 % for train, 10 % each for val and test."""
-    train: int | None = None
-    """Draw so many for train, instead of --render; --val and --test likewise."""
-    val: int | None = None
-    """Faces for val."""
-    test: int | None = None
-    """Faces for test."""
-    seed: int = 0
-    """Face i of a split depends on this, on the split and on i, on nothing else."""
-    shard: str | None = None
-    """Draw part i of n only: i/n. To join, put the files of all NAME.rendering folders into one of them and run the
-    command without --shard."""
     out: Path | None = None
     """Where to put the prepared set; faces-RESOLUTION.telldraw unless said."""
-    resolution: int = 64
-    """Side of the pictures, in pixels."""
-    overwrite: bool = False
-    """Replace a prepared set that is there already."""
-    workers: int = os.cpu_count() or 1
-    """Processes that draw."""
     as_celeba: Path | None = None
     """Also write the faces here as files in the layout of Multi-Modal CelebA-HQ and CelebAMask-HQ; of a set that is
     there already, where no number of faces is given."""
@@ -149,20 +147,9 @@ class Faces:
 
     def _draw(self, out: Path) -> bool:
         """Whether the set is whole now, and not a part of it."""
-        counts, shard = counts_of(self.render, (self.train, self.val, self.test), held=0.1), shard_of(self.shard)
-        if shard[1] > 1 and self.as_celeba is not None:
+        counts = counts_of(self.render, (self.train, self.val, self.test), held=0.1)
+        if shard_of(self.shard)[1] > 1 and self.as_celeba is not None:
             raise TelldrawError("--as-celeba goes with a whole set; leave it out with --shard")
-        from telldraw.data.faces import LICENCE, Plan, render
+        from telldraw.data.faces import LICENCE, Plan
 
-        started, plan = time.monotonic(), Plan(*counts, self.resolution, self.seed)
-        with progress_of("drawn") as progress:
-            done = render(
-                plan, out, shard=shard, workers=self.workers, overwrite=self.overwrite, tell=say, progress=progress
-            )
-        if done is None:
-            print(f"part {self.shard} lies in {out}.rendering; the command without --shard joins all parts there")
-            return False
-        counted = ", ".join(f"{split} {count:,} faces" for split, count in done.items())
-        print(f"{out}: {counted}; {time.monotonic() - started:.0f} s")
-        print(f"licence of the data: {LICENCE}")
-        return True
+        return self.store(Plan(*counts, self.resolution, self.seed), out, LICENCE)

@@ -115,6 +115,10 @@ class Plan:
         scenes = [scene(self.seed, *self.place(row), mixed=self.mixed) for row in numbers]
         return np.stack([engine.draw(shown) for shown in scenes]), list(scenes)
 
+    def store(self, engine: Painter, writer: Writer, folder: Path) -> dict[str, int]:
+        """Put all groups together as a prepared set; gives how many there are by split."""
+        return _store(self, engine, writer, folder)
+
 
 def _read(record: list[Any], pictures: int) -> list[Scene]:
     """Undo what JSON makes of scenes: lists."""
@@ -133,26 +137,6 @@ def _read(record: list[Any], pictures: int) -> list[Scene]:
 def read_group(folder: Path, group: range) -> tuple[np.ndarray, list[Scene]]:
     """Read a file of a group: pictures uint8 [n, 3, H, W] and their scenes. Raises DataError."""
     return rendering.read_group(folder, group, _read)
-
-
-def render(
-    plan: Plan,
-    out: Path,
-    *,
-    shard: tuple[int, int] = (1, 1),
-    workers: int = 1,
-    overwrite: bool = False,
-    tell: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, int] | None:
-    """Render what is missing of a plan, or of one shard (number from 1, of how many), then store the prepared set.
-
-    Gives pictures by split, or None for a shard, which is rendered but not stored. Raises DataError.
-    """
-    store = partial(_store, plan)
-    return rendering.render(
-        plan, out, store, shard=shard, workers=workers, overwrite=overwrite, tell=tell, progress=progress
-    )
 
 
 # --- what is stored -----------------------------------------------------------------------------------------------

@@ -6,9 +6,8 @@ as labels, ten captions a picture, and two maps, `regions` by the 19 classes of 
     face      the look, numbers that attributes leave open: pose, skin, light, shapes (`portrait/traits.py`)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,6 +75,10 @@ class Plan:
             planes.append(np.concatenate([portrait.picture, portrait.sketch[None], portrait.regions[None]]))
         return np.stack(planes), [one.record() for one in shown]
 
+    def store(self, engine: int, writer: Writer, folder: Path) -> dict[str, int]:
+        """Put all groups together as a prepared set; gives how many there are by split."""
+        return _store(self, engine, writer, folder)
+
 
 def _read(record: list[Any], pictures: int) -> list[Face]:
     """Undo what JSON makes of faces: lists."""
@@ -87,26 +90,6 @@ def _read(record: list[Any], pictures: int) -> list[Face]:
 def read_group(folder: Path, group: range) -> tuple[np.ndarray, list[Face]]:
     """Read a file of a group: pictures, sketches, regions uint8 [n, 5, H, W] and their faces. Raises DataError."""
     return rendering.read_group(folder, group, _read)
-
-
-def render(
-    plan: Plan,
-    out: Path,
-    *,
-    shard: tuple[int, int] = (1, 1),
-    workers: int = 1,
-    overwrite: bool = False,
-    tell: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, int] | None:
-    """Paint what is missing of a plan, or of one shard (number from 1, of how many), then store the prepared set.
-
-    Gives pictures by split, or None for a shard, which is painted but not stored. Raises DataError.
-    """
-    store = partial(_store, plan)
-    return rendering.render(
-        plan, out, store, shard=shard, workers=workers, overwrite=overwrite, tell=tell, progress=progress
-    )
 
 
 # --- what is stored -----------------------------------------------------------------------------------------------

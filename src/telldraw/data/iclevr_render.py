@@ -1,8 +1,7 @@
 """Sequences in the manner of i-CLEVR, rendered here (`rendering.py`)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -78,6 +77,10 @@ class Plan:
         record = [[[turn.said, *(list(solid) for solid in turn.solids)] for turn in turns] for turns in stories]
         return pictures.transpose(0, 3, 1, 2), record
 
+    def store(self, engine: Painter, writer: Writer, folder: Path) -> dict[str, int]:
+        """Put all groups together as a prepared set; gives how many there are by split."""
+        return _store(self, engine, writer, folder)
+
 
 def _read(record: list[Any], pictures: int) -> list[list[Turn]]:
     stories = [[Turn(said, tuple(Solid(*s) for s in solids)) for said, *solids in turns] for turns in record]
@@ -89,26 +92,6 @@ def _read(record: list[Any], pictures: int) -> list[list[Turn]]:
 def read_group(folder: Path, group: range) -> tuple[np.ndarray, list[list[Turn]]]:
     """Read a file of a group: pictures uint8 [n, 3, H, W], and the turns of each sequence. Raises DataError."""
     return rendering.read_group(folder, group, _read)
-
-
-def render(
-    plan: Plan,
-    out: Path,
-    *,
-    shard: tuple[int, int] = (1, 1),
-    workers: int = 1,
-    overwrite: bool = False,
-    tell: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, int] | None:
-    """Render what is missing of a plan, or of one shard (number from 1, of how many), then store the prepared set.
-
-    Gives turns by split, or None for a shard, which is rendered but not stored. Raises DataError.
-    """
-    store = partial(_store, plan)
-    return rendering.render(
-        plan, out, store, shard=shard, workers=workers, overwrite=overwrite, tell=tell, progress=progress
-    )
 
 
 def _store(plan: Plan, engine: Painter, writer: Writer, folder: Path) -> dict[str, int]:

@@ -53,6 +53,10 @@ class Job(Protocol):
         """Give the pictures of these numbers, uint8 [n, 3, H, W], and what is to be known of each number, for JSON."""
         ...
 
+    def store(self, engine: Any, writer: Writer, folder: Path) -> dict[str, int]:
+        """Put the groups in the folder together as a prepared set; gives how many there are by split."""
+        ...
+
 
 def groups(job: Job) -> list[range]:
     """The numbers, group by group."""
@@ -166,18 +170,16 @@ def open_folder(job: Job, out: Path) -> Path:
 def render(
     job: Job,
     out: Path,
-    store: Callable[[Any, Writer, Path], T],
     *,
     shard: tuple[int, int] = (1, 1),
     workers: int = 1,
     overwrite: bool = False,
     tell: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> T | None:
+) -> dict[str, int] | None:
     """Render what is missing of a job, or of one shard (number from 1, of how many), then store the prepared set.
 
-    store: engine, open writer and the folder of groups -> what this gives; for a shard, which is rendered but not
-    stored, this gives None. Raises DataError.
+    Gives how many there are by split, or None for a shard, which is rendered but not stored. Raises DataError.
     """
     # these two say now, and not hours later, that `out` or the engine cannot be used
     writer, engine = Writer(out, overwrite=overwrite), job.painter()
@@ -194,7 +196,7 @@ def render(
         progress(finished, total - done)
     if shard[1] > 1:
         return None
-    stored = store(engine, writer, folder)
+    stored = job.store(engine, writer, folder)
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
