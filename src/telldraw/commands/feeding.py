@@ -46,7 +46,11 @@ def hand_in_perceptual(system: Any, options: Any, device: str) -> None:
         from telldraw.commands.perceiving import load
 
         system.perceive(load(given, device))
-    elif config.perceptual_weight and config.stage in ("image", "sketch", "regions"):
+    elif config.perceptual_weight and getattr(config, "stage", "image") in (
+        "image",
+        "sketch",
+        "regions",
+    ):
         raise TrainingError(
             "--perceptual is missing: pictures are compared in the features of a network; name a classifier or "
             "detector trained on such pictures, or VGG's weights; or set --config.perceptual-weight 0"

@@ -58,6 +58,12 @@ SYSTEMS = {
         ("Generative",),
         batch="Pictures",
     ),
+    "style-autoencoder": Entry(
+        "A StyleGAN that learns beside an encoder: draws, and reads pictures back, after an hour of one core",
+        "after Larsen et al., ICML 2016 (arXiv:1512.09300), and Pidhorskyi et al., CVPR 2020 (arXiv:2004.04467)",
+        ("Generative", "Layered", "Autoencoder", "Perceiving"),
+        batch="Pictures",
+    ),
     "vae": Entry(
         "Reads a code from a picture and draws a picture from a code: reconstructs, generates, edits",
         "Kingma & Welling, ICLR 2014 (arXiv:1312.6114)",

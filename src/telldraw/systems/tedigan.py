@@ -40,7 +40,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Multimodal, MultimodalFacts
-from telldraw.blocks.strided import SMALLEST, begin, check_pictures, halving
+from telldraw.blocks.code_encoder import CodeEncoder
+from telldraw.blocks.strided import check_pictures
 from telldraw.blocks.style_discriminator import Discriminator
 from telldraw.blocks.style_generator import Mapping, Sizes, Synthesis, truncated
 from telldraw.errors import TrainingError, WeightsError
@@ -116,6 +117,9 @@ class Config(Sizes):
 
 _FACES = Config(
     width=1024,
+    mapping_layers=4,
+    mapping_rate=1.0,
+    repeat=False,
     encoder_width=24,
     encoder_dim=192,
     r1_every=8,
@@ -151,7 +155,7 @@ _TINY = Config(
 )
 STAGES = ("image", "latent", "sketch", "regions", "text")
 PRESETS = {
-    # Synthetic faces, for two cores, on stylegan's preset of the same name
+    # Synthetic faces, for two cores, on style-autoencoder's preset of the same name
     "faces-64": _FACES,
     **{f"faces-64-{stage}": replace(_FACES, stage=stage) for stage in STAGES},
     # The published sizes; a GPU
@@ -167,28 +171,6 @@ RECIPES = {
     "faces-64-text": Recipe(batch_size=64, examples=200_000, sheet_every=50_000, decay=0.99),
     **{f"paper{end}": _LONG for end in ("", "-image", "-latent", "-sketch", "-regions", "-text")},
 }
-
-
-class Encoder(nn.Module):
-    """E_v, E_s, E_r: strided convolutions from a picture to what each layer differs by from the mean code."""
-
-    def __init__(self, config: Config, channels: int) -> None:
-        super().__init__()
-        halvings = (config.resolution // SMALLEST).bit_length() - 1
-        smallest = (config.encoder_width << (halvings - 1)) * SMALLEST**2
-        self.picture = nn.Sequential(*halving(channels, config.encoder_width, halvings), nn.Flatten())
-        self.code = nn.Sequential(
-            nn.Linear(smallest, config.encoder_dim),
-            nn.LeakyReLU(0.2),
-            nn.Linear(config.encoder_dim, config.layers * config.style_dim),
-        )
-        self.apply(begin)
-        self.layers = config.layers
-
-    def forward(self, picture: Tensor, mean: Tensor) -> Tensor:
-        """picture [N, C, H, W], mean [L, C] -> code [N, L, C]."""
-        features = self.picture(picture.contiguous(memory_format=torch.channels_last))
-        return mean + self.code(features).float().unflatten(1, (self.layers, -1))
 
 
 class TextEncoder(nn.Module):
@@ -230,10 +212,11 @@ class System(nn.Module):
         """psi of `generate`."""
         self.mapping, self.synthesis = Mapping(config), Synthesis(config)
         self.discriminator = Discriminator(config)
+        how = {"width": config.encoder_width, "dim": config.encoder_dim}
         self.encoders = nn.ModuleDict({
-            "image": Encoder(config, config.channels),
-            "sketch": Encoder(config, 1),
-            "regions": Encoder(config, config.region_count),
+            "image": CodeEncoder(config, config.channels, **how),
+            "sketch": CodeEncoder(config, 1, **how),
+            "regions": CodeEncoder(config, config.region_count, **how),
             "text": TextEncoder(config),
         })  # fmt: skip
         self.ready: Tensor
