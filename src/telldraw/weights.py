@@ -200,7 +200,7 @@ def save(
     text: str = "",
     network: Path | None = None,
 ) -> None:
-    """Write what draws (not the sub-modules named in `training_only`), whole or not at all.
+    """Write what draws (not the parts named in `training_only`), whole or not at all.
 
     `card` needs `system` and `name`; `config` and `format` are added. `dtype`: float32, bfloat16 or float16.
     `text` becomes the README.md; `vocabulary` is None for a system that reads no words; `network` is a weights folder
@@ -210,12 +210,12 @@ def save(
     import torch
     from safetensors.torch import save_file
 
-    skipped = tuple(f"{name}." for name in system.training_only)  # type: ignore[union-attr]
+    skipped: tuple[str, ...] = system.training_only  # type: ignore[assignment]
     kind = getattr(torch, dtype)
     tensors = {
         name: (tensor.to(kind) if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in system.state_dict().items()
-        if not name.startswith(skipped)
+        if name.partition(".")[0] not in skipped
     }
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):

@@ -157,14 +157,14 @@ STAGES = ("image", "latent", "sketch", "regions", "text")
 PRESETS = {
     # Synthetic faces, for two cores, on style-autoencoder's preset of the same name
     "faces-64": _FACES,
-    **{f"faces-64-{stage}": replace(_FACES, stage=stage) for stage in STAGES},
+    **{f"faces-64-{stage}": replace(_FACES, stage=stage, code_weight=1.0) for stage in STAGES},
     # The published sizes; a GPU
     "paper": _PAPER,
     **{f"paper-{stage}": replace(_PAPER, stage=stage) for stage in STAGES},
     "tiny": _TINY,
     **{f"tiny-{stage}": replace(_TINY, stage=stage) for stage in STAGES},
 }
-_SMALL = Recipe(batch_size=16, examples=64_000, sheet_every=16_000, decay=0.998)
+_SMALL = Recipe(batch_size=16, examples=24_000, sheet_every=8_000, decay=0.995)
 _LONG = Recipe(batch_size=16, examples=14_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
     **{f"faces-64{end}": _SMALL for end in ("", "-image", "-latent", "-sketch", "-regions")},
