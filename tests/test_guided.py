@@ -12,8 +12,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from faces_like import make_faces
-from telldraw import weights
+from telldraw import pixels, weights
 from telldraw.cli import main
+from telldraw.commands import layers
 from telldraw.data.collection import Collection
 
 QUICK = ["--batch-size", "8", "--examples", "32", "--sheet-every", "32", "--config.perceptual-weight", "0"]
@@ -161,6 +162,27 @@ def test_layers_are_measured_and_then_used(
     assert size_of(figure)[0] > 200
     kept = json.loads((Path(runs["image"]) / "weights" / "config.json").read_text())
     assert kept["layers"]["table"] == found["table"] and kept["layers"]["judge"]
+    assert kept["layers"]["codes"] == "noise"
+
+
+def test_layers_are_measured_on_codes_of_pictures(
+    runs: dict[str, str], faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = weights.load(weights.find(runs["image"]))
+    system: Any = loaded.system
+    codes = layers._codes(loaded, layers.Options(runs["image"], runs["judge"], data=faces, pairs=2))
+    collection = Collection.open(faces)
+    rows = list(collection.split("val"))
+    with torch.inference_mode():
+        true = system.encode(pixels.to_float(torch.from_numpy(collection.images[rows])))
+    nearest = torch.cdist(codes.flatten(1), true.flatten(1)).min(1)
+    assert nearest.values.max() < 1e-4 and len(set(nearest.indices.tolist())) == 4
+    told = ["--judge", runs["judge"], "--no-keep", "--out", str(tmp_path / "layers.png")]
+    capsys.readouterr()
+    assert main(["layers", runs["image"], *told, "--data", str(faces), "--pairs", "5000"]) == 2
+    assert "--pairs 5000: the split 'val' of" in capsys.readouterr().err
+    assert main(["layers", runs["gan"], *told, "--data", str(faces), "--pairs", "2"]) == 2
+    assert "reads no codes from pictures; leave --data out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from telldraw.errors import TelldrawError, WeightsError
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
     from telldraw.metrics.layers import Analysis
+    from telldraw.weights import Loaded
 
 _MOST = 10_000
 
@@ -28,7 +30,7 @@ class Options:
     with the weights, where `--table auto` of generate and edit finds it: of each attribute the shortest run of layers
     that decides it.
 
-      telldraw layers runs/tedigan-faces-64-text --judge runs/judge-faces-64
+      telldraw layers runs/tedigan --judge runs/judge-faces-64 --data faces-64.telldraw
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
@@ -37,12 +39,14 @@ class Options:
     """A classifier of attributes that the generator was not trained with (a run, a folder or a name)."""
     perceptual: str | None = None
     """Whose features say how far a picture moved, as in telldraw train; the judge's unless given."""
+    data: Annotated[Path | None, tyro.conf.arg(metavar="PREPARED", help_behavior_hint="")] = None
+    """Codes of true pictures, as the weights read them, of the validation split; without it codes of noise."""
     pairs: int = 256
     """How many pairs of codes."""
     reach: float = 0.8
     """Layers decide an attribute if they change it in this share of the pairs that differ in it."""
     seed: int = 0
-    """Of the noise of the codes."""
+    """Of the noise of the codes, or of which pictures are taken."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("layers.png")
     """The figure: .png, .jpg or .webp."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
@@ -66,7 +70,7 @@ def run(argv: list[str]) -> None:
     loaded = loading.load(options.weights, options.device, ("Layered",), "draw from layers")
     judge = loading.load(options.judge, options.device, ("Classifier",), "judge pictures")
     names = judge.card["classes"]
-    analysis = measured(loaded.system, judge.system, options)
+    analysis = measured(loaded, judge.system, options)
     if not analysis.pairs.any():
         raise WeightsError(
             f"{judge.name} sees no difference between any two of {2 * options.pairs} pictures: they are too much "
@@ -84,6 +88,7 @@ def run(argv: list[str]) -> None:
     save_picture(figure(analysis, names, chosen), options.out)
     print(options.out)
     facts = {"table": chosen, "judge": judge.name, "pairs": options.pairs, "reach": options.reach, "seed": options.seed}
+    facts["codes"] = "noise" if options.data is None else "pictures"
     if options.json is not None:
         full = {"flips": analysis.flips.tolist(), "spoiled": analysis.spoiled.tolist(), "runs": analysis.runs}
         full |= {"moved": analysis.moved.tolist(), "attributes": names, "differ": analysis.pairs.tolist()}
@@ -109,22 +114,50 @@ def _check(options: Options) -> None:
         files.check_file(options.json, (".json",), "--json")
 
 
-def measured(system: Any, judge: Any, options: Options) -> "Analysis":
+def measured(loaded: "Loaded", judge: Any, options: Options) -> "Analysis":
     """The analysis, with a progress bar. Raises WeightsError when the judge takes pictures of another size."""
     from telldraw.commands.perceiving import load
-    from telldraw.commands.picture_sheets import noises
     from telldraw.commands.progress import progress_of
     from telldraw.metrics.layers import analyse
 
+    system: Any = loaded.system
     if judge.config.resolution != system.config.resolution:
         raise WeightsError(
             f"--judge {options.judge} takes pictures {judge.config.resolution} pixels wide, the generator draws "
             f"{system.config.resolution}; train one on such pictures"
         )
     perceptual = load(options.perceptual or options.judge, options.device)
-    codes = system.map(noises(options.seed, 2 * options.pairs, system.noise_dim, options.device))
+    codes = _codes(loaded, options)
     with progress_of("compared") as tell:
         return analyse(system, lambda images: judge.classify(images) > 0, perceptual.distance, codes, progress=tell)
+
+
+def _codes(loaded: "Loaded", options: Options) -> "Tensor":
+    """Codes [2 pairs, L, C]: of noise, or of different pictures. Raises TelldrawError when these are too few."""
+    import torch
+
+    from telldraw import pixels
+    from telldraw.commands.picture_input import open_collection
+    from telldraw.commands.picture_sheets import noises
+    from telldraw.systems import capabilities
+
+    system: Any = loaded.system
+    wanted = 2 * options.pairs
+    if options.data is None:
+        return system.map(noises(options.seed, wanted, system.noise_dim, options.device))
+    if "Autoencoder" not in capabilities(loaded.card["system"], system):
+        raise WeightsError(f"{options.weights} reads no codes from pictures; leave --data out: codes of noise")
+    collection = open_collection(options.data, loaded)
+    rows = collection.split("val")
+    if len(rows) < wanted:
+        raise TelldrawError(
+            f"--pairs {options.pairs}: the split 'val' of {options.data} has {len(rows):,} pictures, enough for "
+            f"{len(rows) // 2:,} pairs"
+        )
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(options.seed))[:wanted].tolist()
+    images = pixels.to_float(torch.from_numpy(collection.images[[rows[n] for n in order]]))
+    with torch.inference_mode():
+        return torch.cat([system.encode(part.to(options.device)) for part in images.split(64)])
 
 
 def _written(layers: list[int]) -> str:
