@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from telldraw.commands.steering import (
+    EMPHASIS,
     TABLES,
+    VARIETY,
     Change,
+    Moves,
     contraries,
     layers_for,
     mixed,
@@ -133,7 +136,7 @@ def test_a_text_moves_the_layers_it_is_about_from_its_contrary() -> None:
 
 
 def test_hair_of_a_colour_is_moved_from_the_other_colours() -> None:
-    change = Change(loaded(), "make it blond hair", table={"Blond_Hair": (0,)})
+    change = Change(loaded(), "make it blond hair", table={"Blond_Hair": (0,)}, strength=1.0)
     step = change(torch.zeros(1, 14, len(WORDS)))[0, 0]
     apart = {word: round(float(value), 3) for word, value in zip(WORDS.words, step, strict=True) if value}
     assert apart == {"blond": 1.0, "<unk>": -1.0}, "black, brown and gray are no words of this vocabulary"
@@ -141,6 +144,31 @@ def test_hair_of_a_colour_is_moved_from_the_other_colours() -> None:
 
 
 def test_what_is_not_known_is_moved_from_the_mean() -> None:
-    change = Change(loaded(), "wears wears", table={"Blond_Hair": (0,)})
+    change = Change(loaded(), "wears wears", table={"Blond_Hair": (0,)}, strength=1.0)
     assert not change.wanted and change.layers == tuple(range(14))
     assert torch.equal(change(torch.zeros(1, 14, len(WORDS))), change.code)
+
+
+def test_several_things_are_each_moved_in_their_own_layers() -> None:
+    table = {"Smiling": (3,), "Blond_Hair": (5,)}
+    both = Moves(loaded(), table).of({"Smiling": True, "Blond_Hair": True})
+    each = [Moves(loaded(), table).of({name: True}) for name in ("Smiling", "Blond_Hair")]
+    assert torch.equal(both, each[0] + each[1])
+    assert each[0][0, 3].any() and not each[0][0, 5].any() and each[1][0, 5].any()
+    assert Moves(loaded(), table, (7,)).of({"Smiling": True})[0].any(1).nonzero().flatten().tolist() == [7]
+
+
+def test_noise_beside_a_text_speaks_of_nothing_it_asks_for() -> None:
+    torch.manual_seed(0)
+    moves = Moves(loaded(), {})
+    noise = torch.randn(4, 14, len(WORDS))
+    wanted = {"Smiling": True, "Blond_Hair": True}
+    left = moves.beside(wanted, noise)
+    for name in wanted:
+        assert (left.flatten(1) @ moves.across(name, True).flatten()).abs().max() < 1e-3
+    assert 0.5 < left.norm() / noise.norm() < 1
+    assert torch.equal(moves.beside({}, noise), noise)
+    text = torch.randn(1, 14, len(WORDS)).expand(4, -1, -1)
+    faces = moves.imagined(text, wanted, noise)
+    assert torch.allclose(faces - text - EMPHASIS * moves.of(wanted), VARIETY * left, atol=1e-5)
+    assert torch.allclose(moves.imagined(text, {}, noise) - text, VARIETY * noise, atol=1e-5)

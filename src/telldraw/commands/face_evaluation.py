@@ -27,7 +27,7 @@ from telldraw.commands.face_judging import (
     synthesised,
 )
 from telldraw.commands.face_judging import words_of as words_of_texts
-from telldraw.commands.guided import TRUNCATION
+from telldraw.commands.guided import TRUNCATION, mean_of
 from telldraw.commands.picture_evaluation import Figure, Job, frechet, progress
 from telldraw.commands.picture_sheets import noises
 from telldraw.commands.ranking import r_precision
@@ -47,7 +47,8 @@ class Drawn(NamedTuple):
     captions: list[str]
     asked: Tensor  # [N, K] int64: 1, 0, -1
     text: Tensor  # [N, L, C], the texts' codes
-    code: Tensor  # [N, L, C], what is drawn: the texts' codes in the layers of what is asked, noise in the others
+    code: Tensor  # [N, L, C], what is drawn: faces imagined for them
+    replaced: Tensor  # [N, L, C], the paper's way: the texts' codes in the layers of what is asked, noise in the others
     image: Tensor  # [N, 3, H, W]
     true: Tensor  # [N, 3, H, W]
 
@@ -90,28 +91,33 @@ def layers_of(job: Job, captions: list[str]) -> Tensor:
 
 
 @torch.inference_mode()
-def _codes(job: Job, captions: list[str], seed: int) -> tuple[Tensor, Tensor]:
-    """The texts' codes [N, L, C], and with noise in the layers they say nothing of (Xia et al. 2021, Sec. 3.3)."""
+def _codes(job: Job, captions: list[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The texts' codes [N, L, C]; faces imagined for them; and with noise in other layers (Xia et al. 2021, 3.3)."""
     system: Any = job.loaded.system
     text = coded(system, "text", words_of_texts(job, captions), job.options.device)
     z = noises(seed, len(captions), system.noise_dim, job.options.device)
-    free = torch.cat([system.map(part) for part in z.split(_TOGETHER)])
-    free = system.mean + TRUNCATION * (free - system.mean)
-    return text, torch.where(layers_of(job, captions), text, free)
+    noise = torch.cat([system.map(part) for part in z.split(_TOGETHER)])
+    moves, beside = steering.Moves(job.loaded, steering.table_of(job.loaded, None)), noise - mean_of(system)
+    code = torch.cat([
+        moves.imagined(text[row : row + 1], said_in(caption), beside[row : row + 1])
+        for row, caption in enumerate(captions)
+    ])  # fmt: skip
+    free = system.mean + TRUNCATION * (noise - system.mean)
+    return text, code, torch.where(layers_of(job, captions), text, free)
 
 
 def _draw(judge: Judge, rows: list[int]) -> Drawn:
     job, system = judge.job, judge.job.loaded.system
     rng = np.random.default_rng(job.options.seed)
     captions = [str(rng.choice(job.collection.captions(row))) for row in rows]
-    text, code = _codes(job, captions, job.options.seed)
+    text, code, replaced = _codes(job, captions, job.options.seed)
     parts: list[Tensor] = []
     with progress("drawn for texts", len(rows)) as tell:
         for at in range(0, len(rows), _TOGETHER):
             parts.append(synthesised(system, code[at : at + _TOGETHER]))
             tell(min(at + _TOGETHER, len(rows)))
     asked = judge.asked([said_in(caption) for caption in captions])
-    return Drawn(captions, asked, text, code, torch.cat(parts), pictures(job, rows))
+    return Drawn(captions, asked, text, code, replaced, torch.cat(parts), pictures(job, rows))
 
 
 def _obeyed(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
@@ -119,24 +125,27 @@ def _obeyed(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
     job, name = judge.job, judge.loaded.name
     seen, true = judge.probability(drawn.image), judge.probability(drawn.true)
     alone = judge.probability(synthesised(job.loaded.system, drawn.text))
+    replaced = faces.asked_right(judge.probability(synthesised(job.loaded.system, drawn.replaced)), drawn.asked)
     shifts = torch.linspace(1, len(seen) - 1, min(_SHIFTS, len(seen) - 1)).round().long().tolist()
     found = faces.asked_right(seen, drawn.asked)
     own = faces.asked_right(true, drawn.asked)
     chance = faces.asked_right(
         torch.cat([seen.roll(shift, 0) for shift in shifts] or [seen[:0]]), drawn.asked.repeat(len(shifts), 1)
     )
+    answers = (found, replaced, chance, own)
     what = f"of what {len(seen):,} captions ask {name} finds"
     job.tables["what captions ask and the judge finds, in percent"] = [
-        ["attribute", "asked", "drawings", "other drawings", "true pictures"],
+        ["attribute", "asked", "drawings", "replaced", "other drawings", "true pictures"],
         *(
-            [attribute, str(int(found.of_each[k])), *(percent(float(each.each[k])) for each in (found, chance, own))]
+            [attribute, str(int(found.of_each[k])), *(percent(float(each.each[k])) for each in answers)]
             for k, attribute in enumerate(judge.names)
             if found.of_each[k]
         ),
     ]
     table = "measured" if job.loaded.card.get("layers") else "all layers for all"
     return {
-        "asked": share(found, f"share {what} in their drawings, noise in the layers not asked for (table: {table})"),
+        "asked": share(found, f"share {what} in faces imagined for them (table: {table})"),
+        "asked_replace": share(replaced, f"share {what} with noise in the layers not asked for, as in the paper"),
         "asked_chance": share(chance, f"share {what} in drawings for other captions"),
         "asked_true": share(own, f"share {what} in their true pictures: the ceiling"),
         "asked_text_alone": share(
@@ -161,7 +170,7 @@ def _spread(judge: Judge, drawn: Drawn) -> dict[str, Figure]:
     job, kind = judge.job, judge.kind
     captions = drawn.captions[:_CLOSE]
     repeated = [caption for caption in captions for _ in range(_EACH)]
-    _, code = _codes(job, repeated, job.options.seed + 1)
+    _, code, _ = _codes(job, repeated, job.options.seed + 1)
     several = synthesised(job.loaded.system, code).unflatten(0, (-1, _EACH))
     job.sheets["texts"] = contact_sheet(_sheet(judge, drawn, several))
     real = drawn.true[:_CLOSE]

@@ -5,7 +5,7 @@ torch is imported inside the functions that need it, so that `--help` and a wron
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -51,6 +51,9 @@ class Options:
     """Of tedigan: the layers that are the content's, such as 0-3,8, instead of the table's."""
     table: str | None = None
     """Of tedigan: which layers an attribute has: auto (measured by telldraw layers), tedigan14, idinvert14 or all."""
+    how: Literal["move", "replace"] = "move"
+    """Of tedigan, for a text and noise: the average face of the text, what it asks stressed, and noise that speaks of
+    something else; or the text's code in the layers of what is asked and noise in the others, as in the paper."""
     resize: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Of tedigan: make files of another size fit."""
     n: int = 16
@@ -172,6 +175,7 @@ def given(loaded: "Loaded", options: Options) -> Any:
         style=options.style,
         layers=options.layers,
         table=options.table,
+        how=options.how,
         resize=options.resize,
     )
     if options.captions and options.label is not None and not reads:

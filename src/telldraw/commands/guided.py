@@ -28,6 +28,7 @@ _KIND = {"label": "regions"}
 _HELD = 0.1  # weight of the distance from the code that a text is fitted from
 _STRANGE = 4.0  # standard deviations from which a picture is called unlike those of the training
 _TOGETHER, _WIDTH, _COLUMNS = 64, 96, 8
+_NOISES = 2048
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Given:
     style: str | None = None
     layers: str | None = None
     table: str | None = None
+    how: str = "move"
     resize: bool = False
 
     def named(self) -> list[str]:
@@ -68,7 +70,8 @@ def drawn(loaded: "Loaded", given: Given, count: int, *, seed: int = 0, device: 
     """Pictures [rows, count, 3, H, W] in [-1, 1]: a row for each caption, or one; a column has one noise.
 
     The content's code in the layers of what is asked (of a text: by the table; of a sketch, label or picture: those of
-    structure), the style's in the others (Xia et al. 2021, Sec. 3.3). Raises TelldrawError.
+    structure), the style's in the others (Xia et al. 2021, Sec. 3.3). From a text and noise alone, unless layers are
+    named or `how` is "replace": `steering.Moves.imagined`. Raises TelldrawError.
     """
     system: Any = loaded.system
     content, style = _pair(given)
@@ -78,6 +81,12 @@ def drawn(loaded: "Loaded", given: Given, count: int, *, seed: int = 0, device: 
     with torch.inference_mode():
         codes = {name: _codes(loaded, given, name, device) for name in {content, style} - {"noise"}}
         z = system.map(noises(seed, count, system.noise_dim, device))
+        if (content, style) == ("text", "noise") and given.how == "move" and chosen is None:
+            moves, beside = steering.Moves(loaded, table), z - mean_of(system)
+            return torch.stack([
+                synthesised(system, moves.imagined(codes["text"][row].expand_as(z), steering.asked(caption), beside))
+                for row, caption in enumerate(given.captions)
+            ])  # fmt: skip
         free = system.mean + TRUNCATION * (z - system.mean)
         rows = []
         for row, caption in enumerate(given.captions or ("",)):
@@ -92,6 +101,12 @@ def drawn(loaded: "Loaded", given: Given, count: int, *, seed: int = 0, device: 
                 layers = steering.structure(system.layers)
             rows.append(synthesised(system, steering.mixed(parts[content], parts[style], layers)))
     return torch.stack(rows)
+
+
+@torch.inference_mode()
+def mean_of(system: Any) -> Tensor:
+    """The mean code [L, C] of noise, over 2,048 of them."""
+    return system.map(noises(0, _NOISES, system.noise_dim, system.mean.device)).mean(0)
 
 
 def synthesised(system: Any, code: Tensor) -> Tensor:
@@ -176,7 +191,7 @@ def edited(
     given: Given,
     *,
     how: str = "move",
-    strength: float = 1.0,
+    strength: float = steering.STRENGTH,
     resize: bool = False,
 ) -> list[State]:
     """A picture [1, 3, H, W], its code, and what comes of it: first by a sketch or map of regions, then text by text.

@@ -184,6 +184,72 @@ def check_texts(loaded: "Loaded", texts: Sequence[str]) -> None:
             say(f"words that are not known in {shorten(text)!r}, and left out: {', '.join(unknown)}")
 
 
+STRENGTH = 2.0
+"""How far an edit goes, in what two texts differ by: 1 brings the average face across, and turns about half of them."""
+EMPHASIS, VARIETY = 1.0, 0.5
+"""Of faces drawn for a text: how far what is asked is stressed, and how much noise there is besides."""
+_LEAST = 1e-6
+
+
+class Moves:
+    """What attributes differ by: from the code of a sentence that denies one to that of a sentence that asks for it.
+
+    Two sentences of one form, so that nothing but the attribute is between them.
+    """
+
+    def __init__(self, loaded: "Loaded", table: Table, layers: Sequence[int] | None = None) -> None:
+        """`layers`: those of every move, instead of the table's."""
+        self.loaded, self.table, self.layers = loaded, table, layers
+        self._found: dict[tuple[str, bool], Tensor] = {}
+        system: Any = loaded.system
+        self.count: int = system.layers
+
+    def across(self, name: str, there: bool) -> Tensor:
+        """The difference in all layers, [1, L, C]."""
+        if (name, there) not in self._found:
+            code = told(self.loaded, [sentence({name: there})])
+            self._found[name, there] = code - told(self.loaded, contraries({name: there}))
+        return self._found[name, there]
+
+    def of(self, wanted: Mapping[str, bool]) -> Tensor:
+        """The sum for all that is asked for, each in its own layers, [1, L, C]."""
+        steps = []
+        for name, there in wanted.items():
+            layers = self.layers or layers_for({name: there}, self.table, self.count)
+            step = self.across(name, there)
+            steps.append(mixed(step, torch.zeros_like(step), layers))
+        return torch.stack(steps).sum(0)
+
+    def beside(self, wanted: Mapping[str, bool], noise: Tensor) -> Tensor:
+        """What of noise [N, L, C], codes less their mean, speaks of nothing that is asked for or thereby excluded.
+
+        That is what is left at right angles to all these moves.
+        """
+        found = [self.across(name, True).flatten() for name in implied(wanted)]
+        steps = [step for step in found if float(step.norm()) > _LEAST]
+        if not steps:
+            return noise
+        frame, _ = torch.linalg.qr(torch.stack(steps, 1))
+        flat = noise.flatten(1)
+        return (flat - flat @ frame @ frame.T).view_as(noise)
+
+    def imagined(self, text: Tensor, wanted: Mapping[str, bool], noise: Tensor) -> Tensor:
+        """Codes [N, L, C] of faces for a text: the average one's code [N, L, C], what is asked stressed, and noise.
+
+        E_l gives the mean of all faces a text may speak of, and half of what makes a smile is lost in a mean; layers of
+        noise in between would undo more. noise [N, L, C]: codes of noise less their mean.
+        """
+        if not wanted:
+            return text + VARIETY * noise
+        return text + EMPHASIS * self.of(wanted) + VARIETY * self.beside(wanted, noise)
+
+
+def told(loaded: "Loaded", texts: Sequence[str]) -> Tensor:
+    """The mean code of texts, [1, L, C]."""
+    system: Any = loaded.system
+    return system.code_of("text", words_of(loaded, texts, system.mean.device)).mean(0, keepdim=True)
+
+
 class Change:
     """What an instruction does to codes: where, and towards what."""
 
@@ -195,35 +261,29 @@ class Change:
         table: Table,
         layers: str | None = None,
         how: str = "move",
-        strength: float = 1.0,
+        strength: float = STRENGTH,
     ) -> None:
         """Read the instruction. layers: those to change, as people write them, instead of the table's.
 
-        how: "replace" puts the text's code into the layers of what is asked, as in the paper; "move" adds to them,
-            `strength` times, what the code of a sentence that asks for it differs by from that of the contrary: two
-            sentences of one form, so that nothing but what is asked for is between them.
+        how: "replace" puts the text's code into the layers of what is asked, as in the paper; "move" adds `strength`
+            times what the attributes asked for differ by from their contraries (`Moves`).
         """
         system: Any = loaded.system
         self.wanted = asked(text, subject=False) or asked(text)
-        self.layers = parsed(layers, system.layers) if layers else layers_for(self.wanted, table, system.layers)
+        chosen = parsed(layers, system.layers) if layers else None
+        self.layers = chosen or layers_for(self.wanted, table, system.layers)
         self.how, self.strength = how, strength
         if how == "move" and self.wanted:
-            self.code: Tensor = self._told(loaded, [sentence(self.wanted)])
-            self.base: Tensor = self._told(loaded, contraries(self.wanted))
+            self.step: Tensor = Moves(loaded, table, chosen).of(self.wanted)
         else:
-            self.code, self.base = self._told(loaded, [text]), system.mean.unsqueeze(0)
-
-    @staticmethod
-    def _told(loaded: "Loaded", texts: Sequence[str]) -> Tensor:
-        """The mean code of texts, [1, L, C]."""
-        system: Any = loaded.system
-        return system.code_of("text", words_of(loaded, texts, system.mean.device)).mean(0, keepdim=True)
+            self.code = told(loaded, [text])
+            self.step = self.code - system.mean.unsqueeze(0)
 
     def __call__(self, code: Tensor) -> Tensor:
         """code [N, L, C] -> the changed one."""
         if self.how == "replace":
             return mixed(self.code.expand_as(code), code, self.layers)
-        return mixed(code + self.strength * (self.code - self.base), code, self.layers)
+        return mixed(code + self.strength * self.step, code, self.layers)
 
     @property
     def intended(self) -> dict[str, bool]:
