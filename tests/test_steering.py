@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from telldraw.commands.steering import (
     EMPHASIS,
@@ -21,6 +22,7 @@ from telldraw.commands.steering import (
     sentence,
     structure,
     table_of,
+    told,
 )
 from telldraw.data.face_words import LEXICON, asked
 from telldraw.errors import TelldrawError
@@ -34,19 +36,19 @@ class Codes:
 
     layers = 14
 
-    def __init__(self) -> None:
-        self.mean = torch.zeros(14, len(WORDS))
+    def __init__(self, words: Vocabulary = WORDS) -> None:
+        self.mean = torch.zeros(14, len(words))
 
     def code_of(self, kind: str, given: Tensor) -> Tensor:
         assert kind == "text"
-        counts = torch.nn.functional.one_hot(given, len(WORDS)).sum(1).float()
+        counts = torch.nn.functional.one_hot(given, self.mean.shape[1]).sum(1).float()
         return counts.unsqueeze(1).expand(-1, 14, -1)
 
 
-def loaded(card: dict[str, Any] | None = None, layers: int = 14) -> Any:
-    system = Codes()
+def loaded(card: dict[str, Any] | None = None, layers: int = 14, words: Vocabulary = WORDS) -> Any:
+    system = Codes(words)
     system.layers = layers
-    return SimpleNamespace(system=system, card=card or {}, name="faces", folder="runs/faces", vocabulary=WORDS)
+    return SimpleNamespace(system=system, card=card or {}, name="faces", folder="runs/faces", vocabulary=words)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,19 @@ def test_hair_of_a_colour_is_moved_from_the_other_colours() -> None:
     apart = {word: round(float(value), 3) for word, value in zip(WORDS.words, step, strict=True) if value}
     assert apart == {"blond": 1.0, "<unk>": -1.0}, "black, brown and gray are no words of this vocabulary"
     assert change.intended["Black_Hair"] is False and change.intended["Blond_Hair"] is True
+
+
+def test_hair_is_moved_from_the_colour_it_has() -> None:
+    """As far as from the mean of all others, but from this one."""
+    words = Vocabulary((PADDING, UNKNOWN, *"this person has blond hair black brown gray".split()))
+    weights = loaded(words=words)
+    codes = {name: told(weights, [f"This person has {name} hair."])[0] for name in ("black", "gray", "blond")}
+    moves = Moves(weights, {"Blond_Hair": (2,)})
+    step = moves.of({"Blond_Hair": True}, torch.stack([codes["black"], codes["gray"]]))
+    for row, own in zip(step, ("black", "gray"), strict=True):
+        assert torch.allclose(F.normalize(row[2], dim=0), F.normalize(codes["blond"][2] - codes[own][2], dim=0))
+        assert row[2].norm() == pytest.approx(moves.across("Blond_Hair", True)[0, 2].norm().item(), rel=1e-5)
+        assert not row[[n for n in range(14) if n != 2]].any()
 
 
 def test_what_is_not_known_is_moved_from_the_mean() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from telldraw.data.face_words import asked, implied
 from telldraw.errors import TelldrawError
@@ -186,7 +187,7 @@ def check_texts(loaded: "Loaded", texts: Sequence[str]) -> None:
 
 STRENGTH = 2.0
 """How far an edit goes, in what two texts differ by: 1 brings the average face across, and turns about half of them."""
-EMPHASIS, VARIETY = 1.0, 0.5
+EMPHASIS, VARIETY = 1.25, 0.5
 """Of faces drawn for a text: how far what is asked is stressed, and how much noise there is besides."""
 _LEAST = 1e-6
 
@@ -200,25 +201,40 @@ class Moves:
     def __init__(self, loaded: "Loaded", table: Table, layers: Sequence[int] | None = None) -> None:
         """`layers`: those of every move, instead of the table's."""
         self.loaded, self.table, self.layers = loaded, table, layers
-        self._found: dict[tuple[str, bool], Tensor] = {}
+        self._codes: dict[tuple[str, bool], tuple[Tensor, Tensor]] = {}
         system: Any = loaded.system
         self.count: int = system.layers
 
-    def across(self, name: str, there: bool) -> Tensor:
-        """The difference in all layers, [1, L, C]."""
-        if (name, there) not in self._found:
-            code = told(self.loaded, [sentence({name: there})])
-            self._found[name, there] = code - told(self.loaded, contraries({name: there}))
-        return self._found[name, there]
+    def _said(self, name: str, there: bool) -> tuple[Tensor, Tensor]:
+        """Codes of the sentence that asks for it, [1, L, C], and of its contraries, [K, L, C]."""
+        if (name, there) not in self._codes:
+            texts = [sentence({name: there}), *contraries({name: there})]
+            codes = torch.cat([told(self.loaded, [text]) for text in texts])
+            self._codes[name, there] = codes[:1], codes[1:]
+        return self._codes[name, there]
 
-    def of(self, wanted: Mapping[str, bool]) -> Tensor:
-        """The sum for all that is asked for, each in its own layers, [1, L, C]."""
+    def across(self, name: str, there: bool) -> Tensor:
+        """The difference in all layers from the mean of all contraries, [1, L, C]."""
+        code, others = self._said(name, there)
+        return code - others.mean(0, keepdim=True)
+
+    def of(self, wanted: Mapping[str, bool], start: Tensor | None = None) -> Tensor:
+        """The sum for all that is asked for, each in its own layers: [1, L, C], or [N, L, C] for codes `start`.
+
+        Of hair these say from which colour: the one they look most like, as far as it is from all others.
+        """
         steps = []
         for name, there in wanted.items():
-            layers = self.layers or layers_for({name: there}, self.table, self.count)
-            step = self.across(name, there)
+            layers = list(self.layers or layers_for({name: there}, self.table, self.count))
+            step, (code, others) = self.across(name, there), self._said(name, there)
+            if start is not None and len(others) > 1:
+                middle = torch.cat([code, others]).mean(0)[layers]
+                looks = F.normalize((others[:, layers] - middle).flatten(1), dim=1)
+                own = code - others[((start[:, layers] - middle).flatten(1) @ looks.T).argmax(1)]
+                far = step[:, layers].norm() / own[:, layers].flatten(1).norm(dim=1).clamp(min=_LEAST)
+                step = own * far[:, None, None]
             steps.append(mixed(step, torch.zeros_like(step), layers))
-        return torch.stack(steps).sum(0)
+        return torch.stack(torch.broadcast_tensors(*steps)).sum(0)
 
     def beside(self, wanted: Mapping[str, bool], noise: Tensor) -> Tensor:
         """What of noise [N, L, C], codes less their mean, speaks of nothing that is asked for or thereby excluded.
@@ -271,19 +287,18 @@ class Change:
         system: Any = loaded.system
         self.wanted = asked(text, subject=False) or asked(text)
         chosen = parsed(layers, system.layers) if layers else None
+        self.moves = Moves(loaded, table, chosen)
         self.layers = chosen or layers_for(self.wanted, table, system.layers)
         self.how, self.strength = how, strength
-        if how == "move" and self.wanted:
-            self.step: Tensor = Moves(loaded, table, chosen).of(self.wanted)
-        else:
-            self.code = told(loaded, [text])
-            self.step = self.code - system.mean.unsqueeze(0)
+        self.code = told(loaded, [text])
+        self.mean = system.mean.unsqueeze(0)
 
     def __call__(self, code: Tensor) -> Tensor:
         """code [N, L, C] -> the changed one."""
         if self.how == "replace":
             return mixed(self.code.expand_as(code), code, self.layers)
-        return mixed(code + self.strength * self.step, code, self.layers)
+        step = self.moves.of(self.wanted, code) if self.wanted else self.code - self.mean
+        return mixed(code + self.strength * step, code, self.layers)
 
     @property
     def intended(self) -> dict[str, bool]:

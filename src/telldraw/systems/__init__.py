@@ -59,7 +59,7 @@ SYSTEMS = {
         batch="Pictures",
     ),
     "style-autoencoder": Entry(
-        "A StyleGAN that learns beside an encoder: draws, and reads pictures back, after an hour of one core",
+        "A StyleGAN that learns beside an encoder: draws, and reads pictures back, after half an hour of two cores",
         "after Larsen et al., ICML 2016 (arXiv:1512.09300), and Pidhorskyi et al., CVPR 2020 (arXiv:2004.04467)",
         ("Generative", "Layered", "Autoencoder", "Perceiving"),
         batch="Pictures",
