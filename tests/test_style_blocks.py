@@ -398,3 +398,17 @@ def test_a_residual_block_keeps_the_size_of_what_passes() -> None:
 def test_sizes_that_cannot_be_are_refused_in_a_sentence(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(TrainingError, match=named):
         Sizes(**settings)
+
+
+def test_a_picture_alone_has_the_gradients_it_has_among_others() -> None:
+    """`instance_norm` of one picture has wrong ones where weights are channels last, as loaded ones are."""
+    torch.manual_seed(0)
+    synthesis = Synthesis(Sizes(width=1024)).requires_grad_(False).to(memory_format=torch.channels_last)
+    codes = torch.randn(2, 10, 128)
+
+    def gradient(count: int) -> Tensor:
+        w = codes[:count].clone().requires_grad_()
+        (found,) = torch.autograd.grad(synthesis(w).square().sum(), w)
+        return found[0]
+
+    assert torch.allclose(gradient(1), gradient(2), rtol=1e-3, atol=1e-4 * float(gradient(2).abs().max()))

@@ -74,7 +74,7 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
     x [N, C, H, W], scale and shift [N, C]; mu and sigma are those of each map, over its positions.
     """
-    return torch.addcmul(shift[:, :, None, None], F.instance_norm(x, eps=EPSILON), 1 + scale[:, :, None, None])
+    return torch.addcmul(shift[:, :, None, None], F.group_norm(x, x.shape[1], eps=EPSILON), 1 + scale[:, :, None, None])
 
 
 def fixed_noise(number: int, side: int) -> Tensor:
