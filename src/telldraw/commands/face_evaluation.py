@@ -97,12 +97,13 @@ def _codes(job: Job, captions: list[str], seed: int) -> tuple[Tensor, Tensor, Te
     text = coded(system, "text", words_of_texts(job, captions), job.options.device)
     z = noises(seed, len(captions), system.noise_dim, job.options.device)
     noise = torch.cat([system.map(part) for part in z.split(_TOGETHER)])
-    moves, beside = steering.Moves(job.loaded, steering.table_of(job.loaded, None)), noise - mean_of(system)
+    middle = mean_of(system)
+    moves, beside = steering.Moves(job.loaded, steering.table_of(job.loaded, None)), noise - middle
     code = torch.cat([
         moves.imagined(text[row : row + 1], said_in(caption), beside[row : row + 1])
         for row, caption in enumerate(captions)
     ])  # fmt: skip
-    free = system.mean + TRUNCATION * (noise - system.mean)
+    free = middle + TRUNCATION * beside
     return text, code, torch.where(layers_of(job, captions), text, free)
 
 

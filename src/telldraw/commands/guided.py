@@ -87,7 +87,8 @@ def drawn(loaded: "Loaded", given: Given, count: int, *, seed: int = 0, device: 
                 synthesised(system, moves.imagined(codes["text"][row].expand_as(z), steering.asked(caption), beside))
                 for row, caption in enumerate(given.captions)
             ])  # fmt: skip
-        free = system.mean + TRUNCATION * (z - system.mean)
+        middle = mean_of(system)
+        free = middle + TRUNCATION * (z - middle)
         rows = []
         for row, caption in enumerate(given.captions or ("",)):
             parts = {name: own[row if name == "text" else 0].expand_as(free) for name, own in codes.items()}
