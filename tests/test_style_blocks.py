@@ -403,7 +403,8 @@ def test_sizes_that_cannot_be_are_refused_in_a_sentence(settings: dict[str, Any]
 def test_a_picture_alone_has_the_gradients_it_has_among_others() -> None:
     """`instance_norm` of one picture has wrong ones where weights are channels last, as loaded ones are."""
     torch.manual_seed(0)
-    synthesis = Synthesis(Sizes(width=1024)).requires_grad_(False).to(memory_format=torch.channels_last)
+    synthesis: Any = Synthesis(Sizes(width=1024)).requires_grad_(False)
+    synthesis.to(memory_format=torch.channels_last)
     codes = torch.randn(2, 10, 128)
 
     def gradient(count: int) -> Tensor:

@@ -151,9 +151,7 @@ PRESETS = {
     ),
 }
 RECIPES = {
-    "small": Recipe(
-        batch_size=100, examples=650_000, decay=0.999, sheet_every=100_000, takes="4 minutes of one core"
-    ),
+    "small": Recipe(batch_size=100, examples=650_000, decay=0.999, sheet_every=100_000, takes="4 minutes of one core"),
     "paper": Recipe(
         batch_size=100,
         examples=450_000,
