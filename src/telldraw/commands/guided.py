@@ -26,7 +26,7 @@ SOURCES = ("text", "image", "sketch", "label", "noise")
 TRUNCATION = 0.7
 _KIND = {"label": "regions"}
 _HELD = 0.1  # weight of the distance from the code that a text is fitted from
-_STRANGE = 4.0  # standard deviations from which a picture is called unlike those of the training
+_STRANGE = 3.0  # standard deviations from which a picture is called unlike those of the training
 _TOGETHER, _WIDTH, _COLUMNS = 64, 96, 8
 _NOISES = 2048
 
