@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from telldraw.commands import edit
 from telldraw.commands.steering import (
     EMPHASIS,
+    STRENGTH,
     TABLES,
     VARIETY,
     Change,
@@ -187,3 +189,7 @@ def test_noise_beside_a_text_speaks_of_nothing_it_asks_for() -> None:
     faces = moves.imagined(text, wanted, noise)
     assert torch.allclose(faces - text - EMPHASIS * moves.of(wanted), VARIETY * left, atol=1e-5)
     assert torch.allclose(moves.imagined(text, {}, noise) - text, VARIETY * noise, atol=1e-5)
+
+
+def test_the_flag_has_the_strength_that_is_usual() -> None:
+    assert edit.Options("weights").strength == STRENGTH

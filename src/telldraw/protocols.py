@@ -296,8 +296,13 @@ class TextEncoder(Protocol):
 class Perceiving(Protocol):
     """A system that compares pictures in the features of a network that is handed in."""
 
+    @property
+    def perceives(self) -> bool:
+        """Whether it does so with its settings, and so cannot be trained without one."""
+        ...
+
     def perceive(self, perceptual: Any) -> None:
-        """Take a module with `distance(x, y) -> [N]` of pictures [N, C, H, W]; it is no part of the weights."""
+        """Take what has `distance(x, y) -> [N]` of pictures [N, C, H, W]; no module, so no part of the weights."""
         ...
 
 

@@ -37,7 +37,7 @@ def hand_in_perceptual(system: Any, options: Any, device: str) -> None:
     """
     from telldraw.protocols import Perceiving
 
-    given, config = options.perceptual, options.config
+    given = options.perceptual
     if not isinstance(system, Perceiving):
         if given is not None:
             raise TrainingError(f"--perceptual {given}: this system compares no pictures by features; leave it out")
@@ -46,11 +46,7 @@ def hand_in_perceptual(system: Any, options: Any, device: str) -> None:
         from telldraw.commands.perceiving import load
 
         system.perceive(load(given, device))
-    elif config.perceptual_weight and getattr(config, "stage", "image") in (
-        "image",
-        "sketch",
-        "regions",
-    ):
+    elif system.perceives:
         raise TrainingError(
             "--perceptual is missing: pictures are compared in the features of a network; name a classifier or "
             "detector trained on such pictures, or VGG's weights; or set --config.perceptual-weight 0"

@@ -81,13 +81,13 @@ def drawn(loaded: "Loaded", given: Given, count: int, *, seed: int = 0, device: 
     with torch.inference_mode():
         codes = {name: _codes(loaded, given, name, device) for name in {content, style} - {"noise"}}
         z = system.map(noises(seed, count, system.noise_dim, device))
+        middle = mean_of(system)
         if (content, style) == ("text", "noise") and given.how == "move" and chosen is None:
-            moves, beside = steering.Moves(loaded, table), z - mean_of(system)
+            moves, beside = steering.Moves(loaded, table), z - middle
             return torch.stack([
                 synthesised(system, moves.imagined(codes["text"][row].expand_as(z), steering.asked(caption), beside))
                 for row, caption in enumerate(given.captions)
             ])  # fmt: skip
-        middle = mean_of(system)
         free = middle + TRUNCATION * (z - middle)
         rows = []
         for row, caption in enumerate(given.captions or ("",)):

@@ -290,8 +290,9 @@ class Change:
         self.moves = Moves(loaded, table, chosen)
         self.layers = chosen or layers_for(self.wanted, table, system.layers)
         self.how, self.strength = how, strength
-        self.code = told(loaded, [text])
-        self.mean = system.mean.unsqueeze(0)
+        if how == "replace" or not self.wanted:
+            self.code = told(loaded, [text])
+            self.mean: Tensor = system.mean.unsqueeze(0)
 
     def __call__(self, code: Tensor) -> Tensor:
         """code [N, L, C] -> the changed one."""

@@ -87,41 +87,23 @@ class Config(stylegan.Config):
             raise TrainingError(f"--config.path-length {self.path_length}: path lengths are of stylegan alone; give 0")
 
 
-TINY = Config(
-    resolution=16,
-    width=64,
-    widest=8,
-    discriminator_width=64,
-    noise_dim=8,
-    style_dim=8,
-    mapping_layers=2,
-    mapping_rate=1.0,
-    repeat=False,
-    start=4,
-    stable=(0, 0),
-    fading=(5, 12),
-    encoder_width=8,
-    encoder_dim=8,
-    perceptual_weight=0.0,
-    cloud=24,
-    lines=8,
-)
+_OWN_CODES: dict[str, Any] = {"mapping_rate": 1.0, "repeat": False}
+"""Each layer has a code of its own, and the mapping learns as fast as the rest."""
 PRESETS = {
-    # For two cores.
+    # StyleGAN's of the same name, which grows more slowly
     "faces-64": Config(
-        width=1024,
-        discriminator_width=1024,
-        noise_until=0,
-        mapping_layers=4,
-        mapping_rate=1.0,
-        repeat=False,
-        r1_every=8,
-        stable=(3_000, 5_000, 8_000),
-        fading=(3_000, 5_000, 8_000),
-        generator_rate=5e-3,
-        discriminator_rate=5e-3,
+        **vars(stylegan.PRESETS["faces-64"])
+        | _OWN_CODES
+        | {"mapping_layers": 4, "stable": (3_000, 5_000, 8_000), "fading": (3_000, 5_000, 8_000)}
     ),
-    "tiny": TINY,
+    "tiny": Config(
+        **vars(stylegan.TINY) | _OWN_CODES,
+        encoder_width=8,
+        encoder_dim=8,
+        perceptual_weight=0.0,
+        cloud=24,
+        lines=8,
+    ),
 }
 RECIPES = {
     "faces-64": Recipe(batch_size=16, examples=80_000, sheet_every=8_000, decay=0.995, takes="35 minutes of two cores"),
@@ -143,11 +125,16 @@ class System(stylegan.System):
         self.register_buffer("lately", torch.zeros(config.cloud, config.layers, config.style_dim))  # codes E has read
         self.register_buffer("kept", torch.zeros((), dtype=torch.int64))  # how many there were
         self.mean.fill_(_MEAN)
-        self._seen_by: tuple[Any, ...] = ()
+        self._perceptual: Any = None
 
     def perceive(self, perceptual: Any) -> None:
         """Hand in F: a module with `distance(x, y) -> [N]`. It is no part of the weights."""
-        self._seen_by = (perceptual,)  # in a tuple, so that it is no sub-module
+        self._perceptual = perceptual
+
+    @property
+    def perceives(self) -> bool:
+        """Whether F takes part."""
+        return self.config.perceptual_weight > 0
 
     def encode(self, images: Tensor) -> Tensor:
         """E: images [N, C, H, W] in [-1, 1] -> code [N, L, C]."""
@@ -187,8 +174,8 @@ class System(stylegan.System):
         if config.code_weight and count > again:
             off = self.encode(image[again:].detach()) - told
             found["code"] = config.code_weight * off[:, : _layers(level)].square().mean()
-        if config.perceptual_weight and self._seen_by and level > _COARSE:
-            far = self._seen_by[0].distance(real[:again], image[:again]).mean()
+        if self.perceives and self._perceptual is not None and level > _COARSE:
+            far = self._perceptual.distance(real[:again], image[:again]).mean()
             found["perceptual"] = config.perceptual_weight * far
         update.backward(torch.stack(list(found.values())).sum(), "generator", "encoder")
         update.apply("generator")

@@ -233,16 +233,21 @@ class System(nn.Module):
         self.discriminator.requires_grad_(config.adversarial)
         for smaller in getattr(self.discriminator, "colours", ())[:-1]:
             smaller.requires_grad_(False)  # ways in for pictures that are still growing
-        self._seen_by: tuple[Any, ...] = ()
+        self._perceptual: Any = None
 
     def perceive(self, perceptual: Any) -> None:
         """Hand in F: a module with `distance(x, y) -> [N]`. It is no part of the weights."""
-        self._seen_by = (perceptual,)  # in a tuple, so that it is no sub-module
+        self._perceptual = perceptual
+
+    @property
+    def perceives(self) -> bool:
+        """Whether F takes part in this stage."""
+        return self.config.perceptual_weight > 0 and self.config.stage in ("image", "sketch", "regions")
 
     @property
     def distance(self) -> Distance | None:
         """F's distance of pictures, where there is one."""
-        return self._seen_by[0].distance if self._seen_by else None
+        return None if self._perceptual is None else self._perceptual.distance
 
     def train(self, mode: bool = True) -> "System":
         """Training mode of what is trained; the rest stays as others will use it."""
