@@ -38,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "__init__": {"drawing"},
 }
-BUILDS_ON: dict[str, set[str]] = {"style_autoencoder": {"stylegan"}}
+BUILDS_ON: dict[str, set[str]] = {"style_autoencoder": {"stylegan"}, "bicyclegan": {"gan_cls"}}
 """Systems whose paper builds on another's, and so may import it."""
 
 FUNCTION_LINES, MODULE_LINES = 60, 400

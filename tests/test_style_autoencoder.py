@@ -16,7 +16,7 @@ from telldraw import weights
 from telldraw.batches import PictureFacts, Pictures
 from telldraw.cli import main
 from telldraw.errors import TrainingError
-from telldraw.objectives.sliced import lines_between, sliced_wasserstein
+from telldraw.objectives.sliced import lines_between, sliced_normal_energy, sliced_wasserstein
 from telldraw.systems import style_autoencoder, tedigan
 from telldraw.systems.style_autoencoder import PRESETS, Config, System
 from telldraw.training.update import Update
@@ -54,6 +54,29 @@ def test_pictures_are_found_again_and_drawn_anew() -> None:
     assert (system.mean == 1).all() and system.encode(pictures).mean((0, 2)).sub(1).abs().max() < 0.25
     assert share > 0.5  # of the colours' variance, new pictures too
     assert drawn.mean((2, 3)).std() > 0.15  # and codes of noise differ in colour
+
+
+def test_the_energy_distance_to_a_normal_is_that_of_all_pairs() -> None:
+    torch.manual_seed(0)
+    x, lines = torch.randn(7, 3).double() * 1.7 + 0.4, F.normalize(torch.randn(3, 5).double(), dim=0)
+    seen, grid = x @ lines, torch.linspace(-9, 9, 20_001).double()
+    density = torch.exp(-grid.square() / 2) / (2 * torch.pi) ** 0.5
+    to_normal = torch.trapezoid((seen[..., None] - grid).abs() * density, grid, dim=-1).mean(0)
+    pairs = (seen[:, None] - seen).abs().sum((0, 1)) / (7 * 6)
+    expected = (2 * to_normal - pairs).mean() - 2 / torch.pi**0.5
+    torch.testing.assert_close(sliced_normal_energy(x, lines), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_energy_distance_of_few_normal_points_is_nothing_in_the_mean() -> None:
+    torch.manual_seed(0)
+    lines = F.normalize(torch.randn(6, 32), dim=0)
+    told = {
+        scale: torch.stack([sliced_normal_energy(scale * torch.randn(8, 6), lines) for _ in range(2000)])
+        for scale in (0.5, 1.0, 2.0)
+    }
+    error = told[1.0].std().item() / 2000**0.5
+    assert abs(told[1.0].mean().item()) < 4 * error < 0.02
+    assert told[0.5].mean() > 0.05 and told[2.0].mean() > 0.05
 
 
 def test_perceptual_distance_counts_from_the_side_that_shows_something() -> None:

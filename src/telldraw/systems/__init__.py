@@ -94,6 +94,12 @@ SYSTEMS = {
         ("TextToImage", "StyleEncoder"),
         batch="Described",
     ),
+    "bicyclegan": Entry(
+        "GAN-CLS with its style encoder beside it: draws what a caption says, in the style of a picture or of chance",
+        "Zhu et al., NIPS 2017 (arXiv:1711.11586), told by captions as Reed et al., ICML 2016 (arXiv:1605.05396)",
+        ("TextToImage", "StyleEncoder", "Perceiving"),
+        batch="Described",
+    ),
     "stackgan": Entry(
         "Draws what a caption says in two stages: a small sketch, and from it the picture",
         "Zhang et al., ICCV 2017 (arXiv:1612.03242)",

@@ -234,12 +234,12 @@ class Discriminator(nn.Module):
 
 
 class Style(nn.Sequential):
-    """S: strided convolutions from a picture to z."""
+    """S: strided convolutions from a picture to z, or to as many numbers as wanted."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, numbers: int) -> None:
         width = config.style_width << (config.halvings - 1)
         layers = halving(config.channels, config.style_width, config.halvings)
-        super().__init__(*layers, nn.Flatten(), nn.Linear(width * SMALLEST**2, config.noise_dim))
+        super().__init__(*layers, nn.Flatten(), nn.Linear(width * SMALLEST**2, numbers))
         self.apply(begin)
 
 
@@ -260,7 +260,7 @@ class System(nn.Module):
             self.discriminator = Discriminator(config)
             self.training_only, self.lacks = ("discriminator",), ("StyleEncoder",)
         else:
-            self.style_encoder = Style(config)
+            self.style_encoder = Style(config, config.noise_dim)
             self.generator.requires_grad_(False)
             self.training_only, self.lacks = (), ()
 

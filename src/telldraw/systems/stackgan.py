@@ -23,17 +23,15 @@ Different from the paper or its released code (TensorFlow for birds and flowers,
 1.  All that is random is in `noise`: z, eps0 and, in stage II, eps, side by side. A seed gives its numbers in a row,
     so the same seed and caption are the same s0 in both stages.
 2.  D reads mu(phi_t) as the text, a constant to it, as in PyTorch; in the paper and in TensorFlow a layer of its own.
-3.  mu and log sigma^2 are free. Both codes have a ReLU (TensorFlow: leaky) after that layer, so that no log-variance
-    can be (far) below 0, nor sigma below 1 (`rectified` has that of PyTorch).
+3.  mu and log sigma^2 are free; released: a (leaky) ReLU, so that sigma is hardly below 1 (`rectified`: PyTorch's).
 4.  The KL's weight counts the mean over code_dim numbers, as in both codes, with their 2; the paper says lambda = 1.
-5.  A mismatch is a picture with a text that certainly does not describe it (`mismatch`); PyTorch has the next text of
-    the batch, which may be the same.
+5.  A mismatch is certain not to describe the picture (`mismatch`); PyTorch's, the next text of the batch, may do so.
 6.  While stage II is trained, stage I draws as it does for others; PyTorch's batch statistics go on moving.
 7.  Stage II's loss is that of PyTorch, where D also judges pictures without a text (`stacked_discriminator`).
-8.  What stage I draws is enlarged to `resolution`: both stages are looked at and measured on the same pictures.
-9.  phi_t is divided by its root mean square over the training captions (`text_scale`), because encoders trained by
-    dot products have any scale; linear layers begin as PyTorch begins them, all else from N(0, 0.02).
-10. The weights that draw are a moving average, their batch statistics measured anew (`measure`).
+8.  Stage II may have to draw true pictures again, averaged down, so that it keeps to its sketch (`again_weight`).
+9.  What stage I draws is enlarged to `resolution`: both stages are looked at and measured on the same pictures.
+10. phi_t is divided by its root mean square, linear layers begin as PyTorch begins them, and the weights that draw are
+    a moving average: as in `gan_cls`, with the reasons.
 """
 
 from dataclasses import dataclass, replace
@@ -92,6 +90,8 @@ class Config:
     """What wrong texts are of: a picture of another class, without a caption in common, or with other solids."""
     kl_weight: float = 2.0
     """Weight of the KL, a mean over code_dim numbers; released 2."""
+    again_weight: float = 0.0
+    """Stage II: weight of the error of true pictures drawn again from what stage I's size leaves; published 0."""
     generator_rate: float = 2e-4
     """Adam step size of G, or G0; published 2e-4."""
     discriminator_rate: float = 2e-4
@@ -132,7 +132,7 @@ _TINY = Config(
 PRESETS = {
     # CLEVR birds, 64x64, for two cores: stage I draws 32x32, stage II 64x64
     "birds-32": _BIRDS,
-    "birds-64": replace(_BIRDS, stage=2, discriminator_width=16),
+    "birds-64": replace(_BIRDS, stage=2, discriminator_width=16, again_weight=10.0),
     # The published sizes, for sets of 256x256 whose pictures have a class each; a GPU, batches of 64.
     "paper-1": _PAPER,
     "paper-2": replace(_PAPER, stage=2),
@@ -338,8 +338,9 @@ class System(nn.Module):
         loss = self._discriminator_loss(batch, drawn)
         update("discriminator", loss)
         believed, kl = self._believed(drawn), gaussian_kl(drawn.mean, drawn.logvar).mean()
-        update("generator", believed + self.config.kl_weight * kl)
-        update.record(discriminator=loss, generator=believed, kl=kl)
+        again = self._again(batch)
+        update("generator", believed + self.config.kl_weight * kl + self.config.again_weight * again)
+        update.record(discriminator=loss, generator=believed, kl=kl, again=again)
 
     def _drawn(self, batch: Described) -> Drawn:
         noise = torch.randn(len(batch.text), self.noise_dim, device=batch.text.device)
@@ -358,6 +359,15 @@ class System(nn.Module):
         fake = self.discriminator.features(drawn.image)
         loss = non_saturating_generator(self.discriminator.match(fake, drawn.mean.detach()))
         return loss if self.config.stage == 1 else loss + non_saturating_generator(self.discriminator.true(fake))
+
+    def _again(self, batch: Described) -> Tensor:
+        """Mean |x - G(x averaged down, c)|: how far true pictures are from what G makes of a perfect sketch."""
+        config, image = self.config, batch.image
+        if not config.again_weight or config.stage == 1:
+            return image.new_zeros(())
+        sketch = F.avg_pool2d(image, config.resolution // config.first_resolution)
+        noise = torch.randn(len(image), config.code_dim, device=image.device)
+        return F.l1_loss(self.second(sketch, batch.text / config.text_scale, noise).image, image)
 
     def _mean(self, text: Tensor) -> Tensor:
         """mu [N, code_dim] of texts [N, T] as they come, a constant."""

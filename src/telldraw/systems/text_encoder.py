@@ -255,6 +255,15 @@ class System(nn.Module):
             raise WeightsError("this text encoder has no side for pictures: it was trained without")
         return self.picture(images)
 
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """images [N, 3, H, W] in [-1, 1] -> theta's map after each halving, from fine to coarse; [] without theta."""
+        x, found = images if self.config.channels == images.shape[1] else images.mean(1, keepdim=True), []
+        for layer in list(self.picture or [])[:-2]:  # but for the linear map of all that is left
+            x = layer(x)
+            if isinstance(layer, nn.ReLU):
+                found.append(x)
+        return found
+
     def optimizers(self) -> dict[str, Optimizer]:
         """One for both sides."""
         if self.config.optimizer == "rmsprop":

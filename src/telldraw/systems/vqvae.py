@@ -134,6 +134,7 @@ _SCENES_128 = Config(
     prior_width=128,
     prior_layers=(12, 16),
 )
+_SCENES_128_SMALL = Config(resolution=128, strides=(4, 2, 2), prior_layers=(3, 5, 8))
 _MNIST = Config(
     *("codes", 28, 1), strides=(2, 2), codes=64, code_dim=16, width=32, residual_width=16,
     prior_width=32, prior_layers=(4, 6), anneal=2000,
@@ -145,6 +146,9 @@ PRESETS = {
     # 32x32 and 16x16 codes, the paper's autoencoder; for a GPU.
     "scenes-128": replace(_SCENES_128, anneal=50_000),
     "scenes-128-prior": replace(_SCENES_128, stage="prior", anneal=100_000, prior_rate=3e-4),
+    # 32x32, 16x16 and 8x8 codes, the sizes of scenes-64: for two cores.
+    "scenes-128-small": replace(_SCENES_128_SMALL, anneal=3500),
+    "scenes-128-small-prior": replace(_SCENES_128_SMALL, stage="prior", anneal=4000),
     # Digits: 14x14 and 7x7 codes. Two stages here too: codes that still move are a prior's moving target
     "mnist": _MNIST,
     "mnist-prior": replace(_MNIST, stage="prior"),
@@ -170,6 +174,12 @@ RECIPES = {
     "scenes-128": Recipe(batch_size=64, examples=3_200_000, sheet_every=160_000, takes="needs a GPU; not trained yet"),
     "scenes-128-prior": Recipe(
         batch_size=64, examples=6_400_000, sheet_every=320_000, takes="needs a GPU; not trained yet"
+    ),
+    "scenes-128-small": Recipe(
+        batch_size=16, examples=56_000, decay=0.99, sheet_every=14_000, takes="half an hour of one core"
+    ),
+    "scenes-128-small-prior": Recipe(
+        batch_size=16, examples=64_000, decay=0.998, sheet_every=16_000, takes="an hour of one core"
     ),
     "mnist": Recipe(batch_size=32, examples=64_000, decay=0.99, sheet_every=32_000, takes="2 minutes of one core"),
     "mnist-prior": Recipe(
