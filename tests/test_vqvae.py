@@ -205,7 +205,7 @@ def test_usage_does_not_depend_on_how_pictures_are_batched(sizes: list[int], see
 # Levels and stages
 
 
-@pytest.mark.parametrize("strides", [(4,), (4, 2), (2, 2), (2, 2, 2)], ids=str)
+@pytest.mark.parametrize("strides", [(4,), (4, 2), (2, 2), (8, 2), (2, 2, 2)], ids=str)
 @torch.no_grad()
 def test_any_number_of_levels(strides: tuple[int, ...]) -> None:
     model = system(replace(TINY, strides=strides, prior_layers=(1,) * len(strides)))

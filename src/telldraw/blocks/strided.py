@@ -44,6 +44,17 @@ def begin(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+def norm(kind: str, channels: int) -> list[nn.Module]:
+    """One norm or none. "layer" is over a whole picture's maps, "instance" over each of its maps."""
+    norms = {
+        "batch": lambda: [nn.BatchNorm2d(channels)],
+        "layer": lambda: [nn.GroupNorm(1, channels)],
+        "instance": lambda: [nn.GroupNorm(channels, channels)],
+        "none": list,
+    }
+    return norms[kind]()
+
+
 class Enlarge(nn.Conv2d):
     """Nearest enlargement and a 3x3 convolution: all pixels are covered equally often (Odena et al. 2016).
 
@@ -79,14 +90,17 @@ class Stem(nn.Module):
         return self.activation(features + self.layers(features))
 
 
-def halving(channels: int, width: int, halvings: int, *, stem: bool = False) -> list[nn.Module]:
-    """Layers from a picture to its smallest map: the side halved and the width doubled each time, then a residual."""
+def halving(channels: int, width: int, halvings: int, *, stem: bool = False, normed: str = "batch") -> list[nn.Module]:
+    """Layers from a picture to its smallest map: the side halved and the width doubled each time, then a residual.
+
+    normed: the norm of all layers but the first (`norm`); a stem has batch norm in any case.
+    """
     widths = [width << n for n in range(halvings)]
     layers: list[nn.Module] = []
     for inputs, outputs in zip([channels, *widths], widths, strict=False):
-        norm = [nn.BatchNorm2d(outputs)] if layers else []
-        layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not norm))
-        layers += [*norm, nn.LeakyReLU(0.2, inplace=True)]
+        own = norm(normed, outputs) if layers else []
+        layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not own))
+        layers += [*own, nn.LeakyReLU(0.2, inplace=True)]
     if stem:
         layers[-1] = Stem(widths[-1], 0.2)
     return layers

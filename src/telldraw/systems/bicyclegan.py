@@ -41,6 +41,7 @@ from telldraw.blocks.strided import check_pictures
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.matching import matching_discriminator
+from telldraw.objectives.penalties import zero_centred_penalty
 from telldraw.objectives.sliced import sliced_normal_energy
 from telldraw.protocols import Recipe, Update
 from telldraw.systems import gan_cls
@@ -61,10 +62,22 @@ class Config(gan_cls.Config):
     latent_weight: float = 0.5
     """lambda_latent, of the mean absolute error of z's numbers; published 0.5."""
 
+    r1: float = 0.0
+    """gamma, of D's slope at true pictures, half of it as in Mescheder et al. 2018; the paper has none."""
+    r1_every: int = 8
+    """Steps from one such penalty, so many times as strong, to the next."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.stage == "style":
             raise TrainingError("--config.stage style: the style encoder is trained beside G here; leave it out")
+        if self.r1 and (self.discriminator_norm == "batch" or self.stems):
+            raise TrainingError(
+                f"--config.r1 {self.r1}: it penalises the slope at each picture, which batch norm in D mixes with its "
+                "neighbours; give --config.discriminator-norm layer, and no stems"
+            )
+        if self.r1_every < 1:
+            raise TrainingError(f"--config.r1-every {self.r1_every}: at least 1 is needed")
 
 
 _BIRDS = Config(
@@ -117,14 +130,10 @@ class System(gan_cls.System):
         read, told = self.style(real), self._told(text)
         z = torch.cat([read[:again], self._anew(read, len(told) - again)])
         image = self.generator(z, told)
-        judge = self.discriminator
-        features = judge.features(real)
-        right = judge.match(features, text)
-        wrong = judge.match(features, self._scaled(batch.wrong_text)) if config.wrong else None
-        loss = matching_discriminator(right, judge(image[: len(text)].detach(), text), wrong, config.wrong_weight)
-        update("discriminator", loss)
+        judged = self._judged(real, image[: len(text)].detach(), text, batch.wrong_text, update.step)
+        update("discriminator", torch.stack(list(judged.values())).sum())
         losses = {
-            "generator": non_saturating_generator(judge(image, told)),
+            "generator": non_saturating_generator(self.discriminator(image, told)),
             "pixel": config.pixel_weight * (image[:again] - real[:again]).abs().mean(),
             "energy": config.energy_weight * sliced_normal_energy(read, self._lines()),
         }
@@ -137,7 +146,21 @@ class System(gan_cls.System):
         update.backward(torch.stack(list(losses.values())).sum(), "generator", "style")
         update.apply("generator")
         update.apply("style")
-        update.record(discriminator=loss, **losses)
+        update.record(**judged, **losses)
+
+    def _judged(self, real: Tensor, drawn: Tensor, text: Tensor, wrong_text: Tensor, step: int) -> dict[str, Tensor]:
+        """D's losses: what GAN-CLS's is to know, and its slope at true pictures where that is penalised."""
+        config, judge = self.config, self.discriminator
+        sloped = config.r1 > 0 and step % config.r1_every == 0
+        real = real.clone().requires_grad_(sloped)
+        features = judge.features(real)
+        right = judge.match(features, text)
+        wrong = judge.match(features, self._scaled(wrong_text)) if config.wrong else None
+        fake = judge(drawn, text)
+        losses = {"discriminator": matching_discriminator(right, fake, wrong, config.wrong_weight)}
+        if sloped:
+            losses["r1"] = 0.5 * config.r1 * config.r1_every * zero_centred_penalty(right, real)
+        return losses
 
     @torch.no_grad()
     def _anew(self, read: Tensor, count: int) -> Tensor:

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from telldraw.batches import PictureFacts, Pictures
-from telldraw.blocks.strided import SMALLEST, begin, check_pictures, check_side
+from telldraw.blocks.strided import SMALLEST, begin, check_pictures, check_side, norm
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import OBJECTIVES
 from telldraw.objectives.penalties import clip_weights, gradient_penalty, zero_centred_penalty
@@ -191,9 +191,9 @@ class Discriminator(nn.Module):
         widths = [config.discriminator_width << n for n in range(config.halvings)]
         layers: list[nn.Module] = []
         for inputs, outputs in zip([config.channels, *widths], widths, strict=False):
-            norm = _norm(config.discriminator_norm, outputs) if layers else []
-            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not norm))
-            layers += [*norm, nn.LeakyReLU(0.2, inplace=True)]
+            own = norm(config.discriminator_norm, outputs) if layers else []
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not own))
+            layers += [*own, nn.LeakyReLU(0.2, inplace=True)]
         layers.append(nn.Conv2d(widths[-1], 1, SMALLEST))
         self.layers = nn.Sequential(*layers)
         self.apply(begin)
@@ -201,17 +201,6 @@ class Discriminator(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """image [N, C, H, W] in [-1, 1] -> logits [N]."""
         return self.layers(image.contiguous(memory_format=torch.channels_last)).flatten().float()
-
-
-def _norm(kind: str, channels: int) -> list[nn.Module]:
-    """One norm or none. "layer" is over a whole picture's maps, "instance" over each of its maps."""
-    norms = {
-        "batch": lambda: [nn.BatchNorm2d(channels)],
-        "layer": lambda: [nn.GroupNorm(1, channels)],
-        "instance": lambda: [nn.GroupNorm(channels, channels)],
-        "none": list,
-    }
-    return norms[kind]()
 
 
 class System(nn.Module):

@@ -43,7 +43,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
-from telldraw.blocks.strided import SMALLEST, Enlarge, Stem, begin, check_pictures, check_side, halving
+from telldraw.blocks.strided import SMALLEST, Enlarge, Stem, begin, check_pictures, check_side, halving, norm
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.matching import matching_discriminator
@@ -80,6 +80,8 @@ class Config:
     """Channels of S's largest map, doubled with each halving of its side."""
     enlarge: Literal["transposed", "nearest"] = "transposed"
     """How G doubles the side: by transposed convolutions, as published, or by enlarging and convolving."""
+    discriminator_norm: Literal["batch", "layer"] = "batch"
+    """D's norms: over a batch, as published, or over each picture, which a penalty of D's slope needs."""
     stems: bool = False
     """Residual blocks after the smallest maps, as published."""
     captions: int = 1
@@ -203,9 +205,8 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         width = config.discriminator_width << (config.halvings - 1)
-        self.picture = nn.Sequential(
-            *halving(config.channels, config.discriminator_width, config.halvings, stem=config.stems)
-        )
+        how: dict[str, Any] = {"stem": config.stems, "normed": config.discriminator_norm}
+        self.picture = nn.Sequential(*halving(config.channels, config.discriminator_width, config.halvings, **how))
         self.text = nn.Sequential(
             nn.Linear(config.text_dim, config.projection_dim),
             nn.BatchNorm1d(config.projection_dim),
@@ -213,7 +214,7 @@ class Discriminator(nn.Module):
         )
         self.joint = nn.Sequential(
             nn.Conv2d(width + config.projection_dim, width, 1, bias=False),
-            nn.BatchNorm2d(width),
+            *norm(config.discriminator_norm, width),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width, 1, SMALLEST),
         )

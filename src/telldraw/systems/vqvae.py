@@ -97,8 +97,8 @@ class Config:
     """Steps over which the step sizes of what is trained fall to a twentieth, in a straight line."""
 
     def __post_init__(self) -> None:
-        if not self.strides or any(stride not in (2, 4) for stride in self.strides):
-            raise TrainingError(f"--config.strides {self.strides}: one number for each level is needed, each 2 or 4")
+        if not self.strides or any(stride not in (2, 4, 8) for stride in self.strides):
+            raise TrainingError(f"--config.strides {self.strides}: one number for each level is needed, each 2, 4 or 8")
         if len(self.prior_layers) != len(self.strides):
             raise TrainingError(
                 f"--config.prior-layers {self.prior_layers}: {len(self.strides)} numbers are needed, one for each of "
@@ -134,7 +134,7 @@ _SCENES_128 = Config(
     prior_width=128,
     prior_layers=(12, 16),
 )
-_SCENES_128_SMALL = Config(resolution=128, strides=(4, 2, 2), prior_layers=(3, 5, 8))
+_SCENES_128_SMALL = Config(resolution=128, strides=(8, 2), codes=512)
 _MNIST = Config(
     *("codes", 28, 1), strides=(2, 2), codes=64, code_dim=16, width=32, residual_width=16,
     prior_width=32, prior_layers=(4, 6), anneal=2000,
@@ -146,7 +146,7 @@ PRESETS = {
     # 32x32 and 16x16 codes, the paper's autoencoder; for a GPU.
     "scenes-128": replace(_SCENES_128, anneal=50_000),
     "scenes-128-prior": replace(_SCENES_128, stage="prior", anneal=100_000, prior_rate=3e-4),
-    # 32x32, 16x16 and 8x8 codes, the sizes of scenes-64: for two cores.
+    # 16x16 and 8x8 codes, as many as in scenes-64: for two cores.
     "scenes-128-small": replace(_SCENES_128_SMALL, anneal=3500),
     "scenes-128-small-prior": replace(_SCENES_128_SMALL, stage="prior", anneal=4000),
     # Digits: 14x14 and 7x7 codes. Two stages here too: codes that still move are a prior's moving target
@@ -209,27 +209,22 @@ def _residuals(config: Config, width: int) -> list[nn.Module]:
 
 def _smaller(config: Config, inputs: int, stride: int) -> nn.Sequential:
     """An encoder's part: [N, inputs, H, W] -> [N, width, H / stride, W / stride]."""
-    width = config.width
-    layers: list[nn.Module] = [nn.Conv2d(inputs, width // 2, 4, stride=2, padding=1), nn.ReLU()]
-    if stride == 4:
-        layers += [
-            nn.Conv2d(width // 2, width, 4, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-        ]
-    else:
-        layers += [nn.Conv2d(width // 2, width, 3, padding=1)]
+    width, halvings = config.width, stride.bit_length() - 1
+    widths = [width >> n for n in reversed(range(halvings))] if halvings > 1 else [width // 2]
+    layers: list[nn.Module] = []
+    for before, after in zip([inputs, *widths], widths, strict=False):
+        layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+    layers.append(nn.Conv2d(widths[-1], width, 3, padding=1))
     return nn.Sequential(*layers, *_residuals(config, width), nn.ReLU())
 
 
 def _larger(config: Config, inputs: int, outputs: int, stride: int, width: int) -> nn.Sequential:
     """A decoder's part: [N, inputs, H, W] -> [N, outputs, H * stride, W * stride]."""
     layers: list[nn.Module] = [nn.Conv2d(inputs, width, 3, padding=1), *_residuals(config, width), nn.ReLU()]
-    inner = width
-    if stride == 4:
+    for _ in range(stride.bit_length() - 2):
         layers += [nn.ConvTranspose2d(width, width // 2, 4, stride=2, padding=1), nn.ReLU()]
-        inner = width // 2
-    return nn.Sequential(*layers, nn.ConvTranspose2d(inner, outputs, 4, stride=2, padding=1))
+        width //= 2
+    return nn.Sequential(*layers, nn.ConvTranspose2d(width, outputs, 4, stride=2, padding=1))
 
 
 class Encoded(NamedTuple):
