@@ -29,7 +29,7 @@ def lines_between(points: Tensor, count: int) -> Tensor:
 
 
 def sliced_normal_energy(x: Tensor, directions: Tensor) -> Tensor:
-    """The mean over lines of the energy distance between the points x on each and N(0, 1) (Szekely & Rizzo 2013, Eq. 7).
+    """The mean over lines of the energy distance between the points x on each and N(0, 1) (Szekely & Rizzo 2013).
 
         2 E|X - Y| - E|X - X'| - E|Y - Y'|        Y, Y' ~ N(0, 1), in closed form; X, X' any two of the points
 
