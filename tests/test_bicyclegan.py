@@ -98,9 +98,45 @@ def test_features_count_where_they_are_wanted_and_are_no_weights() -> None:
         assert not any("perceptual" in name for name in system.state_dict())
 
 
-def test_a_second_stage_is_refused() -> None:
-    with pytest.raises(TrainingError, match="trained beside G here"):
-        replace(TINY, stage="style")
+def test_the_slope_of_d_is_penalised_every_so_many_steps() -> None:
+    torch.manual_seed(0)
+    system = MODULE.System(replace(TINY, discriminator_norm="layer", r1=2.0, r1_every=3)).train()
+    judge, batch = system.discriminator, colours(8)
+    real = batch.image.clone().requires_grad_()
+    text = system._scaled(batch.text)
+    (slope,) = torch.autograd.grad(judge.match(judge.features(real), text).sum(), real)
+    update, seen = Update(system.optimizers()), []
+    for _ in range(7):
+        update.losses.clear()
+        system.training_step(batch, update)
+        seen.append(update.losses.get("r1"))
+        update.step += 1
+    assert [value is not None for value in seen] == [True, False, False] * 2 + [True]
+    torch.testing.assert_close(seen[0], 2.0 / 2 * 3 * slope.square().sum((1, 2, 3)).mean(), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"stage": "style"}, "trained beside G here"),
+        ({"r1": 1.0}, "--config.discriminator-norm layer"),
+        ({"r1_every": 0}, "at least 1"),
+    ],
+)
+def test_what_cannot_be_gets_one_sentence(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrainingError, match=said) as caught:
+        replace(TINY, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batch_of_one_has_finite_losses() -> None:
+    torch.manual_seed(0)
+    system = MODULE.System(replace(TINY, discriminator_norm="layer")).train()
+    one = torch.zeros(1, TINY.noise_dim)
+    assert sliced_normal_energy(one, torch.eye(TINY.noise_dim)).isfinite()
+    update = Update(system.optimizers())
+    system.training_step(colours(2), update)
+    assert all(value.isfinite() for value in update.losses.values())
 
 
 # --- from the command line ------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def sliced_normal_energy(x: Tensor, directions: Tensor) -> Tensor:
 
         2 E|X - Y| - E|X - X'| - E|Y - Y'|        Y, Y' ~ N(0, 1), in closed form; X, X' any two of the points
 
-    x [N, D], N > 1; directions [D, K] of length 1, along which N(0, I) is N(0, 1). 0 in expectation for points of
+    x [N, D]; directions [D, K] of length 1, along which N(0, I) is N(0, 1). 0 in expectation for points of
     N(0, I), however few there are: pairs are of two different points, so a small batch does not pull them together, as
     W_2 of two small clouds would. 2 sqrt(2 / pi) - 2 / sqrt(pi) for points that are all 0. Differentiable in x.
     """
@@ -41,5 +41,5 @@ def sliced_normal_energy(x: Tensor, directions: Tensor) -> Tensor:
     to_normal = seen * torch.erf(seen / math.sqrt(2)) + math.sqrt(2 / math.pi) * torch.exp(-seen.square() / 2)
     count = len(x)
     place = torch.arange(1 - count, count, 2, device=x.device, dtype=x.dtype)  # |a - b| over all pairs, once sorted
-    apart = (seen.sort(0).values * place[:, None]).sum(0) * 2 / (count * (count - 1))
+    apart = (seen.sort(0).values * place[:, None]).sum(0) * 2 / (count * max(1, count - 1))
     return (2 * to_normal.mean(0) - apart).mean() - 2 / math.sqrt(math.pi)
