@@ -176,10 +176,10 @@ RECIPES = {
         batch_size=64, examples=6_400_000, sheet_every=320_000, takes="needs a GPU; not trained yet"
     ),
     "scenes-128-small": Recipe(
-        batch_size=16, examples=56_000, decay=0.99, sheet_every=14_000, takes="half an hour of one core"
+        batch_size=16, examples=56_000, decay=0.99, sheet_every=14_000, takes="11 minutes of one core"
     ),
     "scenes-128-small-prior": Recipe(
-        batch_size=16, examples=64_000, decay=0.998, sheet_every=16_000, takes="an hour of one core"
+        batch_size=16, examples=64_000, decay=0.998, sheet_every=16_000, takes="26 minutes of one core"
     ),
     "mnist": Recipe(batch_size=32, examples=64_000, decay=0.99, sheet_every=32_000, takes="2 minutes of one core"),
     "mnist-prior": Recipe(
