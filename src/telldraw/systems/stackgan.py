@@ -132,7 +132,7 @@ _TINY = Config(
 PRESETS = {
     # CLEVR birds, 64x64, for two cores: stage I draws 32x32, stage II 64x64
     "birds-32": _BIRDS,
-    "birds-64": replace(_BIRDS, stage=2, discriminator_width=16, again_weight=10.0),
+    "birds-64": replace(_BIRDS, stage=2, discriminator_width=16, discriminator_rate=1e-4, again_weight=10.0),
     # The published sizes, for sets of 256x256 whose pictures have a class each; a GPU, batches of 64.
     "paper-1": _PAPER,
     "paper-2": replace(_PAPER, stage=2),
