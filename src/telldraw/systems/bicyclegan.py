@@ -82,20 +82,18 @@ class Config(gan_cls.Config):
             raise TrainingError(f"--config.r1-every {self.r1_every}: at least 1 is needed")
 
 
-_STEPS: dict[str, Any] = {"generator_rate": 6e-4, "style_rate": 1e-3}
-_BIRDS = Config(
-    **vars(gan_cls.PRESETS["birds-64"])
-    | _STEPS
-    | {"variant": "cls", "noise_dim": 12, "text_gain": 1.0, "discriminator_norm": "layer"},
-    perceptual_weight=3.0,
-    r1=0.1,
-)
+_TOLD: dict[str, Any] = {"variant": "cls"}
+_OWN: dict[str, Any] = {
+    **{"variant": "cls", "noise_dim": 12, "text_gain": 1.0, "discriminator_norm": "layer"},
+    **{"generator_rate": 6e-4, "style_rate": 1e-3},
+}
+_BIRDS = Config(**vars(gan_cls.PRESETS["birds-64"]) | _OWN, perceptual_weight=3.0, r1=0.1)
 PRESETS = {
     # CLEVR birds, for two cores
     "birds-64": _BIRDS,
     # any set with captions, for example CoDraw's scenes
     "captions-64": replace(_BIRDS, mismatch="caption"),
-    "tiny": Config(**vars(gan_cls.PRESETS["tiny"]) | {"variant": "cls"}),
+    "tiny": Config(**vars(gan_cls.PRESETS["tiny"]) | _TOLD),
 }
 _PICTURES = Recipe(batch_size=16, examples=128_000, sheet_every=16_000, decay=0.998, takes="33 minutes of one core")
 RECIPES = {"birds-64": _PICTURES, "captions-64": _PICTURES}
