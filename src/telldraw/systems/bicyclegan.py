@@ -84,8 +84,12 @@ class Config(gan_cls.Config):
 
 _TOLD: dict[str, Any] = {"variant": "cls"}
 _OWN: dict[str, Any] = {
-    **{"variant": "cls", "noise_dim": 12, "text_gain": 1.0, "discriminator_norm": "layer"},
-    **{"generator_rate": 6e-4, "style_rate": 1e-3},
+    **_TOLD,
+    "noise_dim": 12,
+    "text_gain": 1.0,
+    "discriminator_norm": "layer",
+    "generator_rate": 6e-4,
+    "style_rate": 1e-3,
 }
 _BIRDS = Config(**vars(gan_cls.PRESETS["birds-64"]) | _OWN, perceptual_weight=3.0, r1=0.1)
 PRESETS = {
