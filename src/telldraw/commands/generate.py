@@ -25,7 +25,7 @@ class Options:
     The same weights, label or caption, and seed give the same pictures; picture n of a seed is the same however many
     are made, and different captions are drawn from the same noise:
 
-      telldraw generate gan-cls-birds-64 "a large red cube behind a small blue ball" "a small green cylinder" --n 8
+      telldraw generate bicyclegan-birds-64 "a large red cube behind a small blue ball" "a small green cylinder" --n 8
       telldraw generate runs/tedigan-faces-64-text "a young woman with black hair and eyeglasses" --n 8
       telldraw generate runs/tedigan-faces-64-sketch --sketch face.png --n 8
     """

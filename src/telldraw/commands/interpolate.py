@@ -31,8 +31,8 @@ class Options:
     Row r goes from picture r of one seed to picture r of the other, as `telldraw generate` numbers them. With
     --from-label and --to-label, or two captions, the latent stays and what is asked for goes from the one to the other:
 
-      telldraw interpolate gan-cls-birds-64 --from-caption "a large red cube" --to-caption "a large blue ball"
-      telldraw interpolate gan-cls-birds-64 --caption "a large red cube" --out walk.gif
+      telldraw interpolate bicyclegan-birds-64 --from-caption "a large red cube" --to-caption "a large blue ball"
+      telldraw interpolate bicyclegan-birds-64 --caption "a large red cube" --out walk.gif
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]

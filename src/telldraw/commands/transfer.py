@@ -28,8 +28,8 @@ class Options:
     not say; how well it is read, `telldraw evaluate` measures. The weights need a style encoder, the second stage of
     gan-cls (`telldraw train gan-cls --preset birds-64-style --start-from RUN`).
 
-      telldraw transfer gan-cls-birds-64 "a large red cube" "a small green ball" --style one.png two.png
-      telldraw transfer gan-cls-birds-64 "a large red cube" --data clevr-birds-64.telldraw --rows 3,17
+      telldraw transfer bicyclegan-birds-64 "a large red cube" "a small green ball" --style one.png two.png
+      telldraw transfer bicyclegan-birds-64 "a large red cube" --data clevr-birds-64.telldraw --rows 3,17
     """
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
