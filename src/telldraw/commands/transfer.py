@@ -25,8 +25,8 @@ class Options:
     """Draw what captions say in the style of pictures: things from the caption, background and place from the picture.
 
     A row of the sheet for each picture, which stands first, and a column for each caption. Style is what captions do
-    not say; how well it is read, `telldraw evaluate` measures. The weights need a style encoder, the second stage of
-    gan-cls (`telldraw train gan-cls --preset birds-64-style --start-from RUN`).
+    not say; how well it is read, `telldraw evaluate` measures. The weights need a style encoder: bicyclegan has
+    one, of gan-cls it is the second stage (`telldraw train gan-cls --preset birds-64-style --start-from RUN`).
 
       telldraw transfer bicyclegan-birds-64 "a large red cube" "a small green ball" --style one.png two.png
       telldraw transfer bicyclegan-birds-64 "a large red cube" --data clevr-birds-64.telldraw --rows 3,17
