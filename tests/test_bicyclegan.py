@@ -115,6 +115,20 @@ def test_the_slope_of_d_is_penalised_every_so_many_steps() -> None:
     torch.testing.assert_close(seen[0], 2.0 / 2 * 3 * slope.square().sum((1, 2, 3)).mean(), rtol=1e-4, atol=1e-7)
 
 
+def test_what_gan_cls_can_be_told_counts_here_too() -> None:
+    """Step sizes are halved for all three, and texts between texts have their weight."""
+    system = MODULE.System(replace(TINY, halve_every=2, variant="int-cls", int_weight=0.0)).train()
+    optimizers = system.optimizers()
+    update, first = Update(optimizers), {name: each.param_groups[0]["lr"] for name, each in optimizers.items()}
+    for _ in range(3):
+        system.training_step(colours(8), update)
+        update.step += 1
+    assert {name: each.param_groups[0]["lr"] for name, each in optimizers.items()} == {
+        name: pytest.approx(rate / 2) for name, rate in first.items()
+    }
+    assert set(first) == {"discriminator", "generator", "style"} and update.losses["between"] == 0
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

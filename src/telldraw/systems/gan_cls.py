@@ -47,6 +47,7 @@ from telldraw.blocks.strided import SMALLEST, Enlarge, Stem, begin, check_pictur
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.matching import matching_discriminator
+from telldraw.objectives.penalties import zero_centred_penalty
 from telldraw.protocols import Recipe, Update
 
 
@@ -102,6 +103,10 @@ class Config:
     """Adam step size of D; published 2e-4."""
     style_rate: float = 1e-3
     """Adam step size of S."""
+    r1: float = 0.0
+    """gamma, of half of D's squared slope at true pictures (Mescheder et al. 2018); the paper has none."""
+    r1_every: int = 8
+    """Steps from one such penalty, so many times as strong, to the next."""
     halve_every: int = 0
     """Steps after which step sizes are halved, again and again; published: 100 epochs. 0: never."""
 
@@ -111,6 +116,11 @@ class Config:
             raise TrainingError(f"--config.captions {self.captions}: at least 1 is needed")
         if not 0 <= self.wrong_weight < 1:
             raise TrainingError(f"--config.wrong-weight {self.wrong_weight}: from 0 to less than 1 is needed")
+        if self.r1 and (self.discriminator_norm == "batch" or self.stems):
+            needed = "--config.discriminator-norm layer, and no stems"
+            raise TrainingError(f"--config.r1 {self.r1}: batch norm mixes the slopes of pictures; give {needed}")
+        if self.r1_every < 1:
+            raise TrainingError(f"--config.r1-every {self.r1_every}: at least 1 is needed")
 
     @property
     def halvings(self) -> int:
@@ -260,10 +270,11 @@ class System(nn.Module):
         if config.stage == "pictures":
             self.discriminator = Discriminator(config)
             self.training_only, self.lacks = ("discriminator",), ("StyleEncoder",)
+            self.players: tuple[str, ...] = ("discriminator", "generator")
         else:
             self.style_encoder = Style(config, config.noise_dim)
             self.generator.requires_grad_(False)
-            self.training_only, self.lacks = (), ()
+            self.training_only, self.lacks, self.players = (), (), ("style",)
 
     def train(self, mode: bool = True) -> "System":
         """Training mode, or not; a G that is there already draws as it does for others."""
@@ -292,30 +303,46 @@ class System(nn.Module):
 
     def training_step(self, batch: Described, update: Update) -> None:
         """Algorithm 1 of the paper, or a step of S."""
-        config = self.config
-        if config.halve_every:
-            for name in ("style",) if config.stage == "style" else ("discriminator", "generator"):
-                update.rate(name, 0.5 ** (update.step // config.halve_every))
-        if config.stage == "style":
+        self._halve(update)
+        if self.config.stage == "style":
             loss = self._style_loss(batch)
             update("style", loss)
             update.record(style=loss)
             return
-        judge, text = self.discriminator, self._scaled(batch.text)
+        text = self._scaled(batch.text)
         told = self._told(text)
         fake = self.generator(self._noise(len(told)), told)
-        features = judge.features(batch.image)
+        judged = self._judged(batch, fake[: len(text)].detach(), update.step)
+        update("discriminator", torch.stack(list(judged.values())).sum())
+        losses = self._believed(fake, told, len(text))
+        update("generator", torch.stack(list(losses.values())).sum())
+        update.record(**judged, **losses)
+
+    def _halve(self, update: Update) -> None:
+        """Step sizes of what is trained, halved every so many steps."""
+        for name in self.players if self.config.halve_every else ():
+            update.rate(name, 0.5 ** (update.step // self.config.halve_every))
+
+    def _judged(self, batch: Described, drawn: Tensor, step: int) -> dict[str, Tensor]:
+        """D's losses, Algorithm 1: pictures with their texts and with others', drawings with theirs; and its slope."""
+        config, judge, text = self.config, self.discriminator, self._scaled(batch.text)
+        sloped = config.r1 > 0 and step % config.r1_every == 0
+        real = batch.image.detach().requires_grad_() if sloped else batch.image
+        features = judge.features(real)
         right = judge.match(features, text)
         wrong = judge.match(features, self._scaled(batch.wrong_text)) if config.wrong else None
-        drawn = judge(fake[: len(text)].detach(), text)
-        loss = matching_discriminator(right, drawn, wrong, config.wrong_weight)
-        update("discriminator", loss)
-        believed = judge(fake, told)
-        losses = {"generator": non_saturating_generator(believed[: len(text)])}
-        if config.between:
-            losses["between"] = config.int_weight * non_saturating_generator(believed[len(text) :])
-        update("generator", torch.stack(list(losses.values())).sum())
-        update.record(discriminator=loss, **losses)
+        losses = {"discriminator": matching_discriminator(right, judge(drawn, text), wrong, config.wrong_weight)}
+        if sloped:
+            losses["r1"] = 0.5 * config.r1 * config.r1_every * zero_centred_penalty(right, real)
+        return losses
+
+    def _believed(self, drawn: Tensor, told: Tensor, count: int) -> dict[str, Tensor]:
+        """G's losses for drawings of `told`, whose first `count` are texts and the rest lie between texts."""
+        believed = self.discriminator(drawn, told)
+        losses = {"generator": non_saturating_generator(believed[:count])}
+        if self.config.between:
+            losses["between"] = self.config.int_weight * non_saturating_generator(believed[count:])
+        return losses
 
     def _scaled(self, text: Tensor) -> Tensor:
         return text * (self.config.text_gain / self.config.text_scale)
@@ -366,8 +393,8 @@ class System(nn.Module):
         return torch.randn(count, self.noise_dim, device=next(self.generator.parameters()).device)
 
 
-def build(config: Config, facts: DescribedFacts) -> System:
+def build(config: Config, facts: DescribedFacts, system: type[System] = System) -> System:
     """A system for a set of captioned pictures. Raises TrainingError when they have another size than the config."""
     pictures = facts.pictures
     check_pictures(pictures.name, pictures.resolution, config.resolution)
-    return System(replace(config, channels=pictures.channels, text_dim=facts.text_dim, text_scale=facts.text_scale))
+    return system(replace(config, channels=pictures.channels, text_dim=facts.text_dim, text_scale=facts.text_scale))
