@@ -179,6 +179,30 @@ def test_stage_two_may_have_to_draw_true_pictures_again(stage_one: Any) -> None:
     assert far[1.0] < 0.8 * far[0.0]
 
 
+@pytest.mark.parametrize("stage", [1, 2])
+def test_the_slope_of_d_is_penalised_every_so_many_steps(stage: int, stage_one: Any) -> None:
+    torch.manual_seed(0)
+    config = replace(TINY, stage=stage, discriminator_norm="layer", r1=2.0, r1_every=3)
+    system, batch = MODULE.System(config), colours(8)
+    system.first.load_state_dict(stage_one.first.state_dict())
+    system.train()
+    judge, side = system.discriminator, config.side
+    real = F.interpolate(batch.image, side, mode="area").requires_grad_()
+    drawn = system._drawn(batch)
+    features = judge.features(real)
+    logits = judge.match(features, drawn.mean.detach())
+    if stage == 2:
+        logits = (logits + judge.true(features)) / 2
+    (slope,) = torch.autograd.grad(logits.sum(), real)
+    seen = [system._judged(batch, drawn, step).get("r1") for step in range(7)]
+    assert [value is not None for value in seen] == [True, False, False] * 2 + [True]
+    torch.testing.assert_close(seen[0], 2.0 / 2 * 3 * slope.square().sum((1, 2, 3)).mean(), rtol=1e-4, atol=1e-7)
+    update = Update(system.optimizers())
+    system.training_step(batch, update)
+    assert update.losses["r1"] > 0
+    assert "r1" not in system.losses(batch)
+
+
 def told_rightly(system: Any) -> float:
     """Share of drawings whose colour is the one that was told."""
     known = colours(64, seed=999)
@@ -213,6 +237,8 @@ def test_stage_two_without_stage_one_gets_one_sentence() -> None:
         ({"first_resolution": 32}, "stage I draws smaller pictures than stage II"),
         ({"stage": 2, "first_resolution": 16}, "stage I draws smaller pictures than stage II"),
         ({"captions": 0}, "--config.captions 0"),
+        ({"r1": 1.0}, "--config.discriminator-norm layer"),
+        ({"discriminator_norm": "layer", "r1": 1.0, "r1_every": 0}, "--config.r1-every 0: at least 1"),
     ],
 )
 def test_sizes_that_do_not_go_together_get_one_sentence(settings: dict[str, Any], said: str) -> None:

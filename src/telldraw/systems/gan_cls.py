@@ -47,7 +47,7 @@ from telldraw.blocks.strided import SMALLEST, Enlarge, Stem, begin, check_pictur
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.matching import matching_discriminator
-from telldraw.objectives.penalties import zero_centred_penalty
+from telldraw.objectives.slope import check_slope, slope_is_due, slope_penalty
 from telldraw.protocols import Recipe, Update
 
 
@@ -116,11 +116,7 @@ class Config:
             raise TrainingError(f"--config.captions {self.captions}: at least 1 is needed")
         if not 0 <= self.wrong_weight < 1:
             raise TrainingError(f"--config.wrong-weight {self.wrong_weight}: from 0 to less than 1 is needed")
-        if self.r1 and (self.discriminator_norm == "batch" or self.stems):
-            needed = "--config.discriminator-norm layer, and no stems"
-            raise TrainingError(f"--config.r1 {self.r1}: batch norm mixes the slopes of pictures; give {needed}")
-        if self.r1_every < 1:
-            raise TrainingError(f"--config.r1-every {self.r1_every}: at least 1 is needed")
+        check_slope(self.r1, self.r1_every, "batch" if self.stems else self.discriminator_norm)
 
     @property
     def halvings(self) -> int:
@@ -326,14 +322,14 @@ class System(nn.Module):
     def _judged(self, batch: Described, drawn: Tensor, step: int) -> dict[str, Tensor]:
         """D's losses, Algorithm 1: pictures with their texts and with others', drawings with theirs; and its slope."""
         config, judge, text = self.config, self.discriminator, self._scaled(batch.text)
-        sloped = config.r1 > 0 and step % config.r1_every == 0
+        sloped = slope_is_due(config.r1, config.r1_every, step)
         real = batch.image.detach().requires_grad_() if sloped else batch.image
         features = judge.features(real)
         right = judge.match(features, text)
         wrong = judge.match(features, self._scaled(batch.wrong_text)) if config.wrong else None
         losses = {"discriminator": matching_discriminator(right, judge(drawn, text), wrong, config.wrong_weight)}
         if sloped:
-            losses["r1"] = 0.5 * config.r1 * config.r1_every * zero_centred_penalty(right, real)
+            losses["r1"] = slope_penalty(right, real, config.r1, config.r1_every)
         return losses
 
     def _believed(self, drawn: Tensor, told: Tensor, count: int) -> dict[str, Tensor]:

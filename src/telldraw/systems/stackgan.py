@@ -28,7 +28,8 @@ Different from the paper or its released code (TensorFlow for birds and flowers,
 5.  A mismatch is certain not to describe the picture (`mismatch`); PyTorch's, the next text of the batch, may do so.
 6.  While stage II is trained, stage I draws as it does for others; PyTorch's batch statistics go on moving.
 7.  Stage II's loss is that of PyTorch, where D also judges pictures without a text (`stacked_discriminator`).
-8.  Stage II may have to draw true pictures again, averaged down, so that it keeps to its sketch (`again_weight`).
+8.  Stage II may have to draw true pictures again, averaged down, so that it keeps to its sketch (`again_weight`), and
+    D's slope at true pictures may be held down (`r1`).
 9.  What stage I draws is enlarged to `resolution`: both stages are looked at and measured on the same pictures.
 10. phi_t is divided by its root mean square, linear layers begin as PyTorch begins them, and the weights that draw are
     a moving average: as in `gan_cls`, with the reasons.
@@ -44,11 +45,12 @@ from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
 from telldraw.blocks.conditioning import ConditioningAugmentation
-from telldraw.blocks.strided import SMALLEST, begin, check_pictures, check_side, halving
+from telldraw.blocks.strided import SMALLEST, begin, check_pictures, check_side, halving, norm
 from telldraw.errors import TrainingError
 from telldraw.objectives.adversarial import non_saturating_generator
 from telldraw.objectives.divergence import gaussian_kl
 from telldraw.objectives.matching import matching_discriminator, stacked_discriminator
+from telldraw.objectives.slope import check_slope, slope_is_due, slope_penalty
 from telldraw.protocols import Recipe, Update
 
 
@@ -82,6 +84,8 @@ class Config:
     """Residual blocks of G; published 4 (birds, flowers) and 2 (COCO)."""
     discriminator_width: int = 32
     """Channels of the largest map of D, or D0, doubled with each halving of its side; published 64."""
+    discriminator_norm: Literal["batch", "layer"] = "batch"
+    """D's norms: over a batch, as published, or over each picture, which a penalty of D's slope needs."""
     captions: int = 1
     """Captions of a picture whose vectors' mean describes it; released 4 for birds and flowers."""
     sampling: Literal["pictures", "classes", "distinct"] = "pictures"
@@ -96,6 +100,10 @@ class Config:
     """Adam step size of G, or G0; published 2e-4."""
     discriminator_rate: float = 2e-4
     """Likewise of D, or D0; published 2e-4."""
+    r1: float = 0.0
+    """gamma, of half of D's squared slope at true pictures (Mescheder et al. 2018); the paper has none."""
+    r1_every: int = 8
+    """Steps from one such penalty, so many times as strong, to the next."""
     halve_every: int = 0
     """Steps after which step sizes are halved, again and again; published: 100 epochs. 0: never."""
 
@@ -109,6 +117,7 @@ class Config:
             )
         if self.captions < 1:
             raise TrainingError(f"--config.captions {self.captions}: at least 1 is needed")
+        check_slope(self.r1, self.r1_every, self.discriminator_norm)
 
     @property
     def wrong(self) -> str:
@@ -246,16 +255,18 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         halvings = (config.side // SMALLEST).bit_length() - 1
-        layers = halving(config.channels, config.discriminator_width, halvings)
+        layers = halving(config.channels, config.discriminator_width, halvings, normed=config.discriminator_norm)
+
+        def mixed(inputs: int, outputs: int) -> list[nn.Module]:
+            after = *norm(config.discriminator_norm, outputs), nn.LeakyReLU(0.2, inplace=True)
+            return [_kept(inputs, outputs), *after]
+
         width = config.discriminator_width << (halvings - 1)
         while width > 8 * config.discriminator_width:  # as published: what 256 pixels need has fewer channels again
-            layers += [_kept(width, width // 2), nn.BatchNorm2d(width // 2), nn.LeakyReLU(0.2, inplace=True)]
+            layers += mixed(width, width // 2)
             width //= 2
         self.picture = nn.Sequential(*layers)
-        self.joint = nn.Sequential(
-            *(_kept(width + config.code_dim, width), nn.BatchNorm2d(width), nn.LeakyReLU(0.2, inplace=True)),
-            nn.Conv2d(width, 1, SMALLEST),
-        )
+        self.joint = nn.Sequential(*mixed(width + config.code_dim, width), nn.Conv2d(width, 1, SMALLEST))
         if config.stage == 2:
             self.alone = nn.Conv2d(width, 1, SMALLEST)
         self.apply(begin)
@@ -335,24 +346,30 @@ class System(nn.Module):
         for name in ("discriminator", "generator") if self.config.halve_every else ():
             update.rate(name, 0.5 ** (update.step // self.config.halve_every))
         drawn = self._drawn(batch)
-        loss = self._discriminator_loss(batch, drawn)
-        update("discriminator", loss)
+        judged = self._judged(batch, drawn, update.step)
+        update("discriminator", torch.stack(list(judged.values())).sum())
         believed, kl = self._believed(drawn), gaussian_kl(drawn.mean, drawn.logvar).mean()
         again = self._again(batch)
         update("generator", believed + self.config.kl_weight * kl + self.config.again_weight * again)
-        update.record(discriminator=loss, generator=believed, kl=kl, again=again)
+        update.record(**judged, generator=believed, kl=kl, again=again)
 
     def _drawn(self, batch: Described) -> Drawn:
         noise = torch.randn(len(batch.text), self.noise_dim, device=batch.text.device)
         return self._draw(noise, batch.text / self.config.text_scale)
 
-    def _discriminator_loss(self, batch: Described, drawn: Drawn) -> Tensor:
-        judge, told = self.discriminator, drawn.mean.detach()
-        true, fake = judge.features(self._seen(batch.image)), judge.features(drawn.image.detach())
+    def _judged(self, batch: Described, drawn: Drawn, step: int | None = None) -> dict[str, Tensor]:
+        """D's loss, Eq. 3 or 5, and where asked for the penalty of its slope at true pictures."""
+        config, judge, told = self.config, self.discriminator, drawn.mean.detach()
+        sloped = step is not None and slope_is_due(config.r1, config.r1_every, step)
+        real = self._seen(batch.image).detach().requires_grad_(sloped)
+        true, fake = judge.features(real), judge.features(drawn.image.detach())
         pairs = judge.match(true, told), judge.match(fake, told), judge.match(true, self._mean(batch.wrong_text))
-        if self.config.stage == 1:
-            return matching_discriminator(*pairs)
-        return stacked_discriminator(*pairs, judge.true(true), judge.true(fake))
+        alone = (judge.true(true), judge.true(fake)) if config.stage == 2 else ()
+        losses = {"discriminator": stacked_discriminator(*pairs, *alone) if alone else matching_discriminator(*pairs)}
+        if sloped:
+            believed = torch.stack([pairs[0], *alone[:1]]).mean(0)
+            losses["r1"] = slope_penalty(believed, real, config.r1, config.r1_every)
+        return losses
 
     def _believed(self, drawn: Drawn) -> Tensor:
         """-log D of drawings: what G is to lessen. mu is a constant to D, here too."""
@@ -382,7 +399,7 @@ class System(nn.Module):
         """How D and G stand, moving nothing."""
         with torch.no_grad():
             drawn = self._drawn(batch)
-            return {"discriminator": self._discriminator_loss(batch, drawn), "generator": self._believed(drawn)}
+            return self._judged(batch, drawn) | {"generator": self._believed(drawn)}
 
     def judge(self, images: Tensor, text: Tensor) -> Tensor:
         """D's logits [N] of pictures [N, C, H, W] and texts [N, T]; only beside a training state."""
