@@ -21,6 +21,7 @@ from telldraw.cli import main
 from telldraw.data.caption_loader import CaptionLoader
 from telldraw.data.collection import Collection
 from telldraw.data.text_loader import TextLoader
+from telldraw.errors import TrainingError
 from telldraw.metrics.conditional import auc
 from telldraw.objectives.matching import matching_discriminator
 from telldraw.training import checkpoint
@@ -118,6 +119,11 @@ def test_a_matching_aware_discriminator_tells_wrong_texts_from_right_ones() -> N
     with torch.no_grad():
         right, wrong = (system.judge(known.image, text) for text in (known.text, known.wrong_text))
     assert auc(right, wrong) > 0.95
+
+
+def test_the_style_encoder_needs_a_trained_g() -> None:
+    with pytest.raises(TrainingError, match="--start-from is missing: S learns to read the style"):
+        MODULE.System(replace(TINY, stage="style")).optimizers()
 
 
 def test_the_style_encoder_finds_the_noise_and_leaves_g_as_it_is() -> None:

@@ -144,6 +144,7 @@ def test_unknown_words_are_said(run: Path, pictures: list[str], tmp_path: Path, 
         (["a red square", "--style", "{0}", "--device", "nothing"], "--device nothing"),
         (["zebra giraffe", "--style", "{0}"], "no word in 'zebra giraffe' is known"),
         (["a red square " * 20, "--style", "{0}"], "201 are read"),
+        (["--style", "{0}", "a red square " * 30], "201 are read"),
         (["a red square"] * 65 + ["--style", "{0}"], "captions: 65 are too many"),
     ],
 )  # fmt: skip
@@ -171,6 +172,18 @@ def test_resized_and_cut_on_request(run: Path, tmp_path: Path) -> None:
     assert main([*words, "--out", str(tmp_path / "x.webp")]) == 0
     with Image.open(tmp_path / "x.webp") as sheet:
         assert sheet.format == "WEBP" and sheet.width == 16 + 2 * (128 + 16)
+
+
+def test_without_weights_the_shipped_ones_draw(
+    pictures: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where a caption stands in their place, and whatever it is as long as: no file has such a name."""
+    out = tmp_path / "x.png"
+    for words in (["a large red cube", "--style", pictures[0]], ["--style", pictures[0], "a large red cube"]):
+        assert main(["transfer", *words, "--resize", "--out", str(out)]) == 0
+        out.unlink()
+    said = refusal(["transfer", "--resize", "--style", pictures[0], "a red cube " * 30], capsys)
+    assert "201 are read" in said
 
 
 def test_weights_without_a_style_encoder_name_the_next_stage(

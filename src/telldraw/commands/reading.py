@@ -11,7 +11,7 @@ from telldraw import weights
 from telldraw.commands.progress import say
 from telldraw.errors import InstructionError, TelldrawError, WeightsError
 from telldraw.protocols import TextEncoder, TextToImage
-from telldraw.text import Vocabulary, characters, coded, normalise, shorten, strange
+from telldraw.text import MAX_CHARACTERS, Vocabulary, characters, coded, normalise, shorten, strange
 
 if TYPE_CHECKING:
     from telldraw.weights import Loaded
@@ -34,7 +34,8 @@ class Reader:
 
     @torch.inference_mode()
     def read(self, captions: Sequence[str], device: torch.device | str = "cpu") -> Tensor:
-        """Captions -> [N, D]; what is too long is cut."""
+        """Captions -> [N, D]; what is too long is cut, for encoders of words too."""
+        captions = [caption[:MAX_CHARACTERS] for caption in captions]
         letters, words = (torch.from_numpy(part).to(device) for part in coded(captions, self.vocabulary))
         return self.embed(letters, words).float()
 
@@ -105,8 +106,15 @@ def tell_unknown(caption: str, vocabulary: Vocabulary, config: Any) -> None:
         unknown = vocabulary.unknown(said)
         if len(unknown) == len(set(said)):
             raise InstructionError(f"no word {where} is known; it knows words such as {vocabulary.examples()}")
-        kind, read = "words", "read as unknown"
+        if unknown:
+            known = [near[0] for word in unknown if (near := vocabulary.nearest(word, 1))]
+            instead = ", ".join(known) or vocabulary.examples()
+            what = f"words that are not known {where}, and read as unknown: {', '.join(unknown)}"
+            say(f"{what}; words such as {instead} are")
+        # a letter that is not known is part of a word, and that has been said
+        odd = [symbol for symbol in strange(caption) if not symbol.isalnum()]
     else:
-        unknown, kind, read = [repr(symbol) for symbol in strange(caption)], "symbols", "read as nothing"
-    if unknown:
-        say(f"{kind} that are not known {where}, and {read}: {', '.join(unknown)}")
+        odd = strange(caption)
+    if odd:
+        named = ", ".join(map(repr, odd))
+        say(f"symbols that are not known {where}, and read as nothing: {named}; a to z, 0 to 9 and punctuation are")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _MOST = 64
 """Style pictures on a sheet, and captions."""
+_DRAWER = "bicyclegan-birds-64"
+"""Draws unless another is named."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class Options:
     not say; how well it is read, `telldraw evaluate` measures. The weights need a style encoder: bicyclegan has
     one, of gan-cls it is the second stage (`telldraw train gan-cls --preset birds-64-style --start-from RUN`).
 
-      telldraw transfer bicyclegan-birds-64 "a large red cube" "a small green ball" --style one.png two.png
+      telldraw transfer --style one.png two.png "a large red cube" "a small green ball"
+      telldraw transfer gan-cls-birds-64 "a large red cube" "a small green ball" --style one.png two.png
       telldraw transfer bicyclegan-birds-64 "a large red cube" --data clevr-birds-64.telldraw --rows 3,17
     """
 
-    weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
-    """A name from `telldraw weights`, a weights folder, or the folder of a training run."""
+    weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")] = _DRAWER
+    """A name from `telldraw weights`, a weights folder, or the folder of a training run. What has a space in it
+    and is no folder is a caption."""
     captions: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="CAPTION")] = ()
     """What to draw, in quotation marks; captions may also follow the pictures of --style."""
     style: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PICTURE")] = ()
@@ -74,17 +78,29 @@ def run(argv: list[str]) -> None:
 
 
 def _sorted(options: Options) -> Options:
-    """The words of --style that are no files are captions: nobody knows where a list of pictures ends."""
+    """The words of --style that are no files are captions: nobody knows where a list of pictures ends.
+
+    So are words in the place of the weights that nobody calls weights.
+    """
     from PIL import Image
 
     endings = Image.registered_extensions()
 
-    def named(word: str) -> bool:
-        return Path(word).suffix.lower() in endings or Path(word).exists()
+    def exists(word: str) -> bool:
+        try:
+            return Path(word).exists()
+        except (OSError, ValueError):  # longer than a name can be
+            return False
 
+    def named(word: str) -> bool:
+        return Path(word).suffix.lower() in endings or exists(word)
+
+    weights, captions = options.weights, options.captions
+    if " " in weights.strip() and not exists(weights):
+        weights, captions = _DRAWER, (weights, *captions)
     said = tuple(word for word in options.style if not named(word))
     style = tuple(word for word in options.style if named(word))
-    return replace(options, style=style, captions=(*options.captions, *said))
+    return replace(options, weights=weights, style=style, captions=(*captions, *said))
 
 
 def _check(options: Options) -> list[int]:

@@ -288,9 +288,12 @@ class System(nn.Module):
         return self.style_encoder(images.contiguous(memory_format=torch.channels_last)).float()
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for each player, or for S."""
+        """Adam for each player, or for S. Raises TrainingError when S has no trained G to learn from."""
         config = self.config
         if config.stage == "style":
+            if not any(seen for name, seen in self.generator.named_buffers() if name.endswith("num_batches_tracked")):
+                message = "S learns to read the style of what a trained G draws; train that first and name its run"
+                raise TrainingError(f"--start-from is missing: {message}")
             return {"style": Adam(self.style_encoder.parameters(), config.style_rate)}
         return {
             "discriminator": Adam(self.discriminator.parameters(), config.discriminator_rate, (0.5, 0.999)),
