@@ -24,8 +24,9 @@ measured() {
 # Both are small: a core each.
 classifiers() {
 	OMP_NUM_THREADS=1 telldraw train classifier --data "$data" --preset faces --seed 1 --out "$folder/judge" &
+	local judge=$!
 	OMP_NUM_THREADS=1 telldraw train classifier --data "$data" --preset faces-features --seed 2 --out "$folder/features"
-	wait $!
+	wait "$judge"
 }
 tedigan() { # PRESET START OUT OPTIONS
 	telldraw train tedigan --data "$data" --preset "$1" --start-from "$folder/$2" --out "$folder/$3" "${@:4}"

@@ -197,9 +197,19 @@ def test_usage_does_not_depend_on_how_pictures_are_batched(sizes: list[int], see
     assert parts.levels() == whole.levels()
     first, second = whole.levels()
     assert first.perplexity == pytest.approx(float(perplexity(torch.bincount(fine.flatten()))), rel=1e-5)
+    there = [float(perplexity(torch.bincount(fine[:, y, x])).log()) for y in range(4) for x in range(4)]
+    assert first.local == pytest.approx(math.exp(sum(there) / 16), rel=1e-5)
+    assert first.local <= first.perplexity + 1e-9
     assert second.used == len(coarse.unique()) and (first.side, second.side) == (4, 2)
     total = whole.nats()
     assert total is not None and total[0] == pytest.approx(float(nats.sum(0).mean()), rel=1e-5)
+
+
+def test_a_map_that_is_the_same_for_all_has_a_local_perplexity_of_one() -> None:
+    usage = Usage(4)
+    usage.see([torch.arange(4).view(1, 2, 2).expand(7, 2, 2)])
+    (level,) = usage.levels()
+    assert level.perplexity == pytest.approx(4) and level.local == pytest.approx(1)
 
 
 # Levels and stages

@@ -34,6 +34,10 @@ def coding(job: Job) -> dict[str, Figure]:
         where = f"level {level.number} (1 is the finest), {level.side}x{level.side} codes of {system.config.codes}"
         name = f"level_{level.number}"
         figures[f"perplexity_{name}"] = Figure(level.perplexity, f"of the codes of {len(rows):,} pictures, {where}")
+        said = (
+            f"of the codes at one place, mean over places (1: the same map for all), of {len(rows):,} pictures, {where}"
+        )
+        figures[f"perplexity_local_{name}"] = Figure(level.local, said)
         figures[f"used_{name}"] = Figure(level.used, f"entries that occur at least once, {where}")
         if level.nats is not None:
             mean, error = (value / (level.side**2 * math.log(2)) for value in level.nats)
