@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ def test_the_owners_labels_and_the_captions_folders_must_agree(
     labels = np.array([[1, 2, 3, 4, 1, 2, 3, 4]], np.uint8)
     make_flowers(tmp_path)
     scipy.io.savemat(tmp_path / "imagelabels.mat", {"labels": labels}, do_compression=True)
+    prepare("oxford-102", tmp_path)
+    scipy.io.savemat(tmp_path / "imagelabels.mat", {"labels": labels.astype(float)})
     prepare("oxford-102", tmp_path)
     labels[0, 5] = 3
     scipy.io.savemat(tmp_path / "imagelabels.mat", {"labels": labels}, do_compression=True)
@@ -237,8 +240,177 @@ def test_captions_without_picture_and_pictures_without_caption_are_named(tmp_pat
         one["image_id"] = 99
     file.write_text(json.dumps(document))
     faults = [what for _, what in prepare("coco", tmp_path).manifest["left out"]]
-    assert "has no caption for COCO_val2014_000000000004.jpg" in faults[0]
-    assert "has captions for a picture 99, and no such picture" in faults[1]
+    assert "has captions for a picture 99, and no such picture; unpack the annotations again" in faults[0]
+    assert "has no caption for COCO_val2014_000000000004.jpg; unpack the annotations again" in faults[1]
+
+
+def amend(folder: Path, name: str, change: Callable[[Any], object]) -> None:
+    """Change a file of annotations."""
+    file = folder / "annotations" / f"{name}2014.json"
+    document = json.loads(file.read_text())
+    change(document)
+    file.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "name, part, key, value, sentence",
+    [
+        ("captions_val", "annotations", "image_id", [4], "entry 1 of annotations has [4] as image_id and not a whole"),
+        ("captions_val", "images", "id", True, "entry 1 of images has True as id and not a whole number; unpack"),
+        ("captions_val", "images", "file_name", 4, "entry 1 of images has 4 as file_name and not text; unpack"),
+        ("captions_val", "images", "file_name", "\ud800.jpg", "has '\\ud800.jpg' as file_name and not text"),
+        ("captions_val", "images", "file_name", "/etc/4.jpg", "has a picture '/etc/4.jpg', and a name inside"),
+        ("captions_val", "images", "file_name", "../4.jpg", "has a picture '../4.jpg', and a name inside the folder"),
+        ("captions_val", "images", "file_name", "a\\..\\..\\4.jpg", "and a name inside the folder of the pictures"),
+        ("instances_val", "annotations", "category_id", [3], "entry 1 of annotations has [3] as category_id"),
+        ("instances_val", "annotations", "image_id", "4", "entry 1 of annotations has '4' as image_id"),
+        ("instances_val", "categories", "id", None, "entry 1 of categories has None as id"),
+        ("instances_val", "categories", "id", 3, "instances_val2014.json has a kind of objects twice in categories"),
+    ],
+)
+def test_entries_of_annotations_that_are_wrong_stop_scenes(
+    name: str, part: str, key: str, value: Any, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amend(make_coco(tmp_path), name, lambda document: document[part][0].update({key: value}))
+    assert sentence in refusal("coco", tmp_path, capsys, "--labels")
+
+
+def test_annotations_that_are_too_deep_or_a_folder_stop_scenes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = make_coco(tmp_path) / "annotations" / "captions_val2014.json"
+    file.write_text("[" * 100_000 + "]" * 100_000)
+    assert "captions_val2014.json has lists in lists, too deep to be read; unpack" in refusal("coco", tmp_path, capsys)
+    file.unlink()
+    file.mkdir()
+    assert "captions_val2014.json cannot be read: is a directory; unpack" in refusal("coco", tmp_path, capsys)
+
+
+def test_a_scene_is_in_one_part_under_one_number_and_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_coco(tmp_path)
+    name = "COCO_val2014_000000000005.jpg"
+    amend(tmp_path, "captions_val", lambda document: document["images"].append({"id": 5, "file_name": name}))
+    scenes = prepare("coco", tmp_path)
+    assert len(scenes) == 6
+    faults = [what for _, what in scenes.manifest["left out"]]
+    assert len(faults) == 1 and f"has {name} twice, and the first is read" in faults[0]
+    amend(tmp_path, "captions_val", lambda document: document["images"][-1].update(id=6))
+    said = refusal("coco", tmp_path, capsys)
+    assert f"has the picture 6, {name}, and captions_val2014.json the picture 5, {name}: a picture has one" in said
+    shutil.rmtree(tmp_path / "val2014")
+    shutil.copytree(tmp_path / "train2014", tmp_path / "val2014")
+    shutil.copy(tmp_path / "annotations/captions_train2014.json", tmp_path / "annotations/captions_val2014.json")
+    said = refusal("coco", tmp_path, capsys)
+    assert "captions_val2014.json has the picture 0, COCO_train2014_000000000000.jpg, and captions_train2014" in said
+    assert "what is trained on is not tested on; unpack the annotations again" in said
+
+
+def test_objects_of_another_part_stop_scenes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_coco(tmp_path)
+    shutil.copy(tmp_path / "annotations/instances_train2014.json", tmp_path / "annotations/instances_val2014.json")
+    said = refusal("coco", tmp_path, capsys, "--labels")
+    assert "instances_val2014.json has objects of none of the pictures of captions_val2014.json; take both" in said
+
+
+@pytest.mark.parametrize("caption", [None, 7, ["a scene"], " \n", "half \ud800"])
+def test_a_caption_of_a_scene_that_is_no_text_is_named_and_the_others_are_kept(
+    caption: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amend(make_coco(tmp_path), "captions_val", lambda document: document["annotations"][1].update(caption=caption))
+    scenes = prepare("coco", tmp_path)
+    assert len(scenes) == 6 and scenes.captions(4) == [f"a scene 4 in {k} words" for k in (0, 2, 3, 4)]
+    sentence = f"entry 2 of annotations, of COCO_val2014_000000000004.jpg, has {caption!r} as a caption and no text"
+    assert sentence in scenes.manifest["left out"][0][1]
+    assert sentence in refusal("coco", tmp_path, capsys, "--strict")
+
+
+def table(name: str, old: str, new: str) -> Callable[[Path], object]:
+    """What changes a table of birds."""
+
+    def change(folder: Path) -> None:
+        file = folder / "CUB_200_2011" / f"{name}.txt"
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new, 1))
+
+    return change
+
+
+def copied(folder: Path) -> None:
+    """The first bird once more, in the folder of a class that is tested on."""
+    for end, inside in ((".jpg", "CUB_200_2011/images"), (".txt", "cvpr2016_cub/text_c10")):
+        shutil.copy(folder / inside / f"001.Bird_0/Bird_0000{end}", folder / inside / f"005.Bird_4/Bird_0000{end}")
+    table("images", "\n2 ", "\n19 005.Bird_4/Bird_0000.jpg\n2 ")(folder)
+    table("image_class_labels", "\n2 ", "\n19 5\n2 ")(folder)
+
+
+@pytest.mark.parametrize(
+    "harm, sentence",
+    [
+        (
+            table("image_class_labels", "1 1\n", "1 5\n"),
+            "image_class_labels.txt says that picture 1, 001.Bird_0/Bird_0000.jpg, is of class 5, 005.Bird_4, and its "
+            "folder in images.txt says otherwise; unpack CUB-200-2011 again",
+        ),
+        (
+            table("images", "\n2 ", "\n19 001.Bird_0/Bird_0000.jpg\n2 "),
+            "has the same picture twice, as 1, 001.Bird_0/Bird_0000.jpg, and as 19, 001.Bird_0/Bird_0000.jpg; unpack",
+        ),
+        (copied, "twice, as 1, 001.Bird_0/Bird_0000.jpg, and as 19, 005.Bird_4/Bird_0000.jpg; unpack CUB-200-2011"),
+        (table("images", "\n2 ", "\n1 "), "images.txt has two lines that begin with 1; unpack CUB-200-2011 again"),
+        (table("image_class_labels", "\n2 1", "\n1 5"), "image_class_labels.txt has two lines that begin with 1;"),
+        (table("bounding_boxes", "\n2 ", "\n1 "), "bounding_boxes.txt has two lines that begin with 1; unpack"),
+    ],
+)
+def test_a_bird_is_of_one_class_and_listed_once(
+    harm: Callable[[Path], object], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harm(make_cub(tmp_path))
+    assert sentence in refusal("cub", tmp_path, capsys, "--fit", "box")
+
+
+@pytest.mark.parametrize("box", ["24.0 8.0 12.0 8.0", "nan 8.0 12.0 8.0", "12.0 8.0 inf 8.0", "12.0 8.0 -3.0 8.0"])
+def test_a_bird_whose_box_is_not_in_its_picture_is_left_out(
+    box: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table("bounding_boxes", "1 12.0 8.0 12.0 8.0", f"1 {box}")(make_cub(tmp_path))
+    birds = prepare("cub", tmp_path, "--fit", "box")
+    sentence = "Bird_0000.jpg is 24x16, and its box (left "
+    assert len(birds) == 17 and sentence in birds.manifest["left out"][0][1]
+    said = refusal("cub", tmp_path, capsys, "--fit", "box", "--strict")
+    assert sentence in said and "is not in it; unpack the boxes again, or choose another --fit" in said
+
+
+def test_birds_without_any_box_are_not_squeezed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (make_cub(tmp_path) / "CUB_200_2011" / "bounding_boxes.txt").write_text("")
+    said = refusal("cub", tmp_path, capsys, "--fit", "box", "--strict")
+    assert "bounding_boxes.txt has no box for picture 1, 001.Bird_0/Bird_0000.jpg; unpack" in said
+
+
+def test_captions_of_a_flower_are_in_the_folder_of_one_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_flowers(tmp_path)
+    captions(tmp_path / "cvpr2016_flowers/text_c10/class_00004/image_00001.txt", "another flower")
+    said = refusal("oxford-102", tmp_path, capsys)
+    assert "class_00001/image_00001.txt and " in said
+    assert "class_00004/image_00001.txt describe the same picture, which is of one class; unpack the captions" in said
+
+
+@pytest.mark.parametrize(
+    "name, folder",
+    [
+        ("cub", "cvpr2016_cub/text_c10"),
+        ("oxford-102", "cvpr2016_flowers/text_c10"),
+        ("oxford-102", "jpg"),
+        ("coco", "val2014"),
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_named(
+    name: str, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(MAKE[name](tmp_path) / folder)
+    (tmp_path / folder).write_text("packed")
+    assert f"{tmp_path / folder} is a file, and a folder of " in refusal(name, tmp_path, capsys)
 
 
 def test_captions_that_characters_cannot_say_are_told_and_kept(

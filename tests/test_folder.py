@@ -241,9 +241,16 @@ def test_captions_and_pictures_that_lack_each_other_are_named(folder: Path, caps
         ("a.json", '{"1.png": ["one"', "is not whole JSON"),
         ("a.json", '["one"]', "an object .* was expected"),
         ("a.json", '{"1.png": [1]}', "the captions of 1.png are not text"),
+        ("a.json", '{"1.png": "half \\ud800"}', "the captions of 1.png are not text"),
+        ("a.json", '{"1.png": ' + "[" * 100_000, "has lists in lists, too deep to be read; an object"),
         ("a.json", "{}", "has no caption"),
         ("a.csv", "1.png,one\n2.png", "line 2: a file and a caption were expected"),
         ("a.tsv", "1.png,one", "line 1: a file and a caption"),
+        ("a.csv", '1.png,one\n2.png,"two\n3.png,three\n', "line 2: a quotation mark is opened and not closed before"),
+        ("a.csv", '2.png,"two\n3.png,three\n4.png,a "four"\n', "line 1: a quotation mark is opened and not closed"),
+        ("a.csv", '1.png,"a" b', "line 1: .*; put the whole of a caption in quotation marks, or nothing of it"),
+        ("a.csv", "1.png,red, and round", "line 1 has 3 columns and not 2; put a caption that has a comma in it into"),
+        ("a.tsv", "file\tsize\tcaption\n1.png\t3\ta\tb", "line 2 has 4 columns and not 3; .* a tab in it"),
         ("a.csv", "", "has no caption"),
         ("a.txt", "one", "captions are a file .json, .csv or .tsv, or 'beside'"),
     ],
@@ -260,6 +267,23 @@ def test_a_file_of_captions_must_be_there_and_be_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"1.png,caf\xe9")
     with pytest.raises(DataError, match=r"is not text in UTF-8 \(byte 9\)"):
         read_captions(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("form", ["told.json", "beside"])
+def test_captions_that_characters_cannot_say_are_told_and_kept(
+    folder: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long, odd = "a square " * 40, "un carr\u00e9"
+    if form == "beside":
+        (folder / "red" / "3.txt").write_text(f"{long}\n{odd}\n", encoding="utf-8")
+    else:
+        (folder / form).write_text(json.dumps({"red/3.png": [long, odd]}))
+    prepared = run(folder, "--captions", form if form == "beside" else str(folder / form))
+    said, remarks = capsys.readouterr().err, prepared.manifest["remarks"]
+    assert "1 of 2 captions have more than 201 characters, the first of red/3.png" in said
+    assert "do not know: '\u00e9' in 1 of them, the first in one of red/3.png" in said
+    assert len(remarks) == 2 and all(remark in said for remark in remarks)
+    assert any(prepared.captions(row) == [long.strip(), odd] for row in range(40))
 
 
 # --- faults -------------------------------------------------------------------------------------------------------
@@ -331,6 +355,33 @@ def test_a_class_that_is_only_tested_is_named(folder: Path, capsys: pytest.Captu
     assert "the class blue has no picture in train; it can be asked for but not learnt" in capsys.readouterr().err
 
 
+def test_a_class_of_damaged_pictures_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "green").mkdir()
+    (folder / "green" / "1.png").write_bytes(b"no picture")
+    assert run(folder).classes == ("blue", "red")
+    assert "no picture of the class green can be read, so the set does not have it" in capsys.readouterr().err
+
+
+def test_an_empty_split_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    top = folder.parent / "split"
+    for number in range(20):
+        picture(top / "train" / "red" / f"{number}.png")
+    (top / "test" / "red").mkdir(parents=True)
+    assert len(run(top).splits["test"]) == 2
+    assert f"{top / 'test'} has no picture; so many of train become test as --test says" in capsys.readouterr().err
+
+
+def test_captions_of_other_pictures_are_refused(folder: Path) -> None:
+    file = folder / "told.csv"
+    file.write_text("green/1.png,a green one\n")
+    with pytest.raises(
+        DataError, match=r"has a caption in .*told.csv \(that of green/1.png is of none of them\); name"
+    ):
+        run(folder, "--captions", str(file))
+    with pytest.raises(DataError, match="no picture of .* has a caption beside it; name"):
+        run(folder, "--captions", "beside")
+
+
 def test_nothing_at_all_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no folder"):
         run(tmp_path / "nowhere")
@@ -352,7 +403,7 @@ def test_nothing_at_all_is_one_sentence(tmp_path: Path) -> None:
         (["--resolution", "8", "--grey", "--colour"], "--grey and --colour exclude each other"),
         (["--resolution", "8", "--val", "0.5", "--test", "0.5"], "shares of 0 or more that leave some to train"),
         (["--resolution", "8", "--val", "-0.1"], "--val -0.1"),
-        (["--resolution", "8", "--workers", "0"], "--workers is 1 or more"),
+        (["--resolution", "8", "--workers", "0"], "--workers 0: at least 1 is needed"),
     ],
 )
 def test_flags_out_of_range_are_named(folder: Path, flags: list[str], what: str) -> None:
@@ -405,5 +456,5 @@ def test_data_shows_captions_and_sets_without_classes(folder: Path, capsys: pyte
     run(plain, "--val", "0")
     with pytest.raises(DataError, match="the split 'val' of .* has no picture; choose another with --split"):
         data_command.run([out, "--sheet", str(folder.parent / "look.png")])
-    with pytest.raises(TelldrawError, match="--dialogues and --pictures are 1 or more"):
+    with pytest.raises(TelldrawError, match="--(dialogues|pictures) .*: at least 1 is needed"):
         data_command.run([out, "--pictures", "0"])

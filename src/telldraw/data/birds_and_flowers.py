@@ -21,6 +21,7 @@ from telldraw.data.captioned import (
     captions_in,
     fields_of,
     first_of,
+    folder_of,
     store,
     zero_shot,
 )
@@ -30,28 +31,29 @@ from telldraw.errors import DataError
 
 CAPTIONS = 10
 """Of each picture."""
+LABELS, AGAIN = "image_class_labels.txt", "unpack CUB-200-2011 again"
 
 
 def prepare_cub(source: Path, out: Path, how: How, *, validation: bool = False) -> Report:
     """Read CUB-200-2011 and its captions, write the set `out`. Raises DataError naming what is wrong."""
     root = first_of(source, ("CUB_200_2011/images.txt", "images.txt"), "CUB-200-2011").parent
-    texts = first_of(source, ("text_c10", "cvpr2016_cub/text_c10", "birds/text_c10"), "captions of the birds")
-    names = {number: name for number, name in fields_of(root / "classes.txt", (int, str), "a number and a class")}
+    texts = folder_of(source, ("text_c10", "cvpr2016_cub/text_c10", "birds/text_c10"), "captions of the birds")
+    names = _named(root / "classes.txt", str, "a number and a class")
     numbers = {number: place for place, number in enumerate(sorted(names))}
-    of = dict(fields_of(root / "image_class_labels.txt", (int, int), "the numbers of a picture and a class"))
+    paths, of = _birds(root, names)
     boxes: dict[int, Box] = {}
     if how.fit == "box":
         what = "a picture's number, and left, top, width and height"
-        boxes = {row[0]: tuple(row[1:]) for row in fields_of(root / "bounding_boxes.txt", (int, *[float] * 4), what)}
+        boxes = _table(root / "bounding_boxes.txt", *[float] * 4, what=what)
     split_of = zero_shot(texts.parent, list(names.values()), (150, 50), validation)
     left_out, pictures = LeftOut(how.tell, strict=how.strict), []
-    for number, path in fields_of(root / "images.txt", (int, str), "a number and a picture"):
+    for number, path in paths.items():
         file = root / "images" / path
         try:
             if of.get(number) not in names:
-                raise DataError(f"{root / 'image_class_labels.txt'} has no class for picture {number}, {path}")
-            if boxes and number not in boxes:
-                raise DataError(f"{root / 'bounding_boxes.txt'} has no box for picture {number}, {path}")
+                raise DataError(f"{root / LABELS} has no class for picture {number}, {path}; {AGAIN}")
+            if how.fit == "box" and number not in boxes:
+                raise DataError(f"{root / 'bounding_boxes.txt'} has no box for picture {number}, {path}; {AGAIN}")
             captions = captions_in((texts / path).with_suffix(".txt"), CAPTIONS)
         except DataError as error:
             left_out(path, str(error))
@@ -61,16 +63,48 @@ def prepare_cub(source: Path, out: Path, how: How, *, validation: bool = False) 
     return store(out, pictures, _facts("cub", [names[number] for number in numbers]), left_out, how)
 
 
+def _birds(root: Path, names: dict[int, str]) -> tuple[dict[int, str], dict[int, int]]:
+    """The pictures' paths and classes by number. Raises DataError when one is there twice, or of two classes."""
+    paths = _named(root / "images.txt", str, "a number and a picture")
+    of = _named(root / LABELS, int, "the numbers of a picture and a class")
+    first: dict[str, int] = {}
+    for number, path in paths.items():
+        (folder, _, name), own = path.rpartition("/"), of.get(number)
+        if own in names and names[own] != folder:
+            raise DataError(
+                f"{root / LABELS} says that picture {number}, {path}, is of class {own}, {names[own]}, and its folder "
+                f"in images.txt says otherwise; {AGAIN}"
+            )
+        if (other := first.setdefault(name, number)) != number:  # a picture's name has its class in it
+            raise DataError(
+                f"{root / 'images.txt'} has the same picture twice, as {other}, {paths[other]}, and as {number}, "
+                f"{path}; {AGAIN}"
+            )
+    return paths, of
+
+
+def _named(file: Path, kind: type, what: str) -> dict[int, Any]:
+    """A table of two columns."""
+    return {number: value for number, (value,) in _table(file, kind, what=what).items()}
+
+
+def _table(file: Path, *kinds: type, what: str) -> dict[int, Any]:
+    """The lines of a table by the number that they begin with. Raises DataError when one is there twice."""
+    found: dict[int, Any] = {}
+    for number, *rest in fields_of(file, (int, *kinds), what):
+        if number in found:
+            raise DataError(f"{file} has two lines that begin with {number}; {AGAIN}")
+        found[number] = tuple(rest)
+    return found
+
+
 def prepare_flowers(source: Path, out: Path, how: How, *, validation: bool = False) -> Report:
     """Read Oxford-102 and its captions, write the set `out`. Raises DataError naming what is wrong."""
-    folder = first_of(source, ("jpg", "102flowers/jpg"), "pictures of Oxford-102")
-    texts = first_of(source, ("text_c10", "cvpr2016_flowers/text_c10"), "captions of the flowers")
+    folder = folder_of(source, ("jpg", "102flowers/jpg"), "pictures of Oxford-102")
+    texts = folder_of(source, ("text_c10", "cvpr2016_flowers/text_c10"), "captions of the flowers")
     classes = sorted(inside.name for inside in texts.iterdir() if inside.is_dir())
     split_of = zero_shot(texts.parent, classes, (82, 20), validation)
-    left_out, told = LeftOut(how.tell, strict=how.strict), {}
-    for place, name in enumerate(classes):
-        for file in sorted((texts / name).glob("*.txt")):
-            told[file.stem] = place, file
+    left_out, told = LeftOut(how.tell, strict=how.strict), _flowers(texts, classes)
     labels = next(
         (found for found in (folder.parent / "imagelabels.mat", source / "imagelabels.mat") if found.is_file()), None
     )
@@ -91,13 +125,28 @@ def prepare_flowers(source: Path, out: Path, how: How, *, validation: bool = Fal
     return store(out, pictures, _facts("oxford-102", classes), left_out, how)
 
 
+def _flowers(texts: Path, classes: list[str]) -> dict[str, tuple[int, Path]]:
+    """Class and captions of each picture, by its name. Raises DataError when they are in the folders of two classes."""
+    told: dict[str, tuple[int, Path]] = {}
+    for place, name in enumerate(classes):
+        for file in sorted((texts / name).glob("*.txt")):
+            if file.stem in told:
+                other = told[file.stem][1]
+                raise DataError(
+                    f"{other} and {file} describe the same picture, which is of one class; unpack the captions again "
+                    "into an empty folder"
+                )
+            told[file.stem] = place, file
+    return told
+
+
 def _agree(labels: Path, class_of: dict[str, str]) -> None:
     """Raise DataError when the owner's labels and the folders of the captions say otherwise of a picture."""
     for number, label in enumerate(read_matrix(labels, "labels").ravel().tolist(), 1):
         stem = f"image_{number:05d}"
-        if stem in class_of and class_of[stem] != f"class_{label:05d}":
+        if stem in class_of and class_of[stem] != f"class_{label:05g}":
             raise DataError(
-                f"{labels} says that {stem} is of class {label}, its captions are in {class_of[stem]}; take both "
+                f"{labels} says that {stem} is of class {label:g}, its captions are in {class_of[stem]}; take both "
                 "of one release"
             )
 

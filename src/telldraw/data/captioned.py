@@ -10,13 +10,13 @@ import numpy as np
 
 from telldraw.data import DATASETS
 from telldraw.data.archive import Writer
+from telldraw.data.captions import remarks_on
 from telldraw.data.collection import Map, Table, write_collection
 from telldraw.data.face_maps import Source
 from telldraw.data.faults import LeftOut
 from telldraw.data.processes import in_processes
 from telldraw.data.squares import Box, Fit, Squares
 from telldraw.errors import DataError
-from telldraw.text import MAX_CHARACTERS, strange
 
 SPLITS = ("train", "val", "test")
 _ROWS = 256  # pictures copied at a time
@@ -71,6 +71,14 @@ def first_of(source: Path, places: Sequence[str], what: str) -> Path:
         if (source / place).exists():
             return source / place
     raise DataError(f"{source} has no {what}: {' or '.join(places)} was expected")
+
+
+def folder_of(source: Path, places: Sequence[str], what: str) -> Path:
+    """`first_of` for folders. Raises DataError also where a file stands in the place of one."""
+    if folders := [source / place for place in places if (source / place).is_dir()]:
+        return folders[0]
+    found = first_of(source, places, what)
+    raise DataError(f"{found} is a file, and a folder of {what} was expected; unpack its archive again")
 
 
 def lines_of(file: Path) -> list[str]:
@@ -145,30 +153,6 @@ def owned(name: str) -> dict[str, Any]:
     return {"name": name, "licence": DATASETS[name].licence, "url": DATASETS[name].url}
 
 
-def remarks_on(pictures: Sequence[Picture]) -> list[str]:
-    """What a reader of characters will not read of the captions: sentences with the first place and the remedy."""
-    said = []
-    every = [(picture.file.name, one) for picture in pictures for one in picture.captions]
-    if long := [name for name, one in every if len(one) > MAX_CHARACTERS]:
-        said.append(
-            f"{len(long):,} of {len(every):,} captions have more than {MAX_CHARACTERS} characters, the first of "
-            f"{long[0]}: encoders of characters read their beginning, those of words all"
-        )
-    symbols, where = Counter[str](), {}
-    for name, one in every:
-        for symbol in strange(one):
-            symbols[symbol] += 1
-            where.setdefault(symbol, name)
-    if symbols:
-        listed = ", ".join(f"{symbol!r} in {count:,} of them" for symbol, count in symbols.most_common(10))
-        first = where[symbols.most_common(1)[0][0]]
-        said.append(
-            f"captions have symbols that encoders of characters do not know: {listed}, the first in one of {first}; "
-            "they read them as nothing: replace them in the captions if they matter"
-        )
-    return said
-
-
 # --- pictures -----------------------------------------------------------------------------------------------------
 
 
@@ -200,7 +184,7 @@ def store(
         labels = np.zeros((len(kept), len(facts["classes"])), np.uint8)
         for row, one in enumerate(kept):
             labels[row, list(one.classes)] = 1
-        remarks = [*facts.get("remarks", ()), *remarks_on(kept)]
+        remarks = [*facts.get("remarks", ()), *remarks_on([(one.file.name, one.captions) for one in kept])]
         for remark in remarks:
             how.tell(remark)
         at = np.cumsum([0, *(counts[split] for split in SPLITS)]).tolist()

@@ -1,22 +1,24 @@
 """Files of captions: which sentences describe which picture.
 
-Three forms: JSON, an object of `file: [captions]` (or of `file: caption`); CSV or TSV, a row `file,caption` for each
-caption, so that a file may stand in several rows, with or without a heading; and a text file beside each picture, under
-the same name, with a caption a line.
+Three forms: JSON, an object of `file: [captions]` (or of `file: caption`); CSV or TSV, a line `file,caption` for each
+caption, so that a file may stand in several lines, with or without a heading; and a text file beside each picture,
+under the same name, with a caption a line.
 """
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from telldraw.errors import DataError
+from telldraw.text import MAX_CHARACTERS, shorten, strange
 
 BESIDE = "beside"
 """Instead of a file: the captions of `1.png` are the lines of `1.txt`."""
 _FILE, _CAPTION = ("file", "file_name", "filename", "image"), ("caption", "captions", "text")
+_FORM = 'an object {"picture.png": ["a caption", ...], ...}'
 
 
 class Told(NamedTuple):
@@ -78,6 +80,44 @@ def read_captions(file: Path) -> dict[str, list[str]]:
     return told
 
 
+def remarks_on(told: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """What a reader of characters will not read of the captions: sentences with the first place and the remedy.
+
+    told: each picture's name and its captions.
+    """
+    said = []
+    every = [(picture, one) for picture, captions in told for one in captions]
+    if long := [name for name, one in every if len(one) > MAX_CHARACTERS]:
+        said.append(
+            f"{len(long):,} of {len(every):,} captions have more than {MAX_CHARACTERS} characters, the first of "
+            f"{long[0]}: encoders of characters read their beginning, those of words all"
+        )
+    symbols, where = Counter[str](), {}
+    for name, one in every:
+        for symbol in strange(one):
+            symbols[symbol] += 1
+            where.setdefault(symbol, name)
+    if symbols:
+        listed = ", ".join(f"{symbol!r} in {count:,} of them" for symbol, count in symbols.most_common(10))
+        first = where[symbols.most_common(1)[0][0]]
+        said.append(
+            f"captions have symbols that encoders of characters do not know: {listed}, the first in one of {first}; "
+            "they read them as nothing: replace them in the captions if they matter"
+        )
+    return said
+
+
+def is_text(value: object) -> bool:
+    """Whether a value out of JSON is text that can be written: half a symbol, which JSON may spell, cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
@@ -98,33 +138,51 @@ def _json(file: Path, text: str) -> dict[str, list[str]]:
         document = json.loads(text)
     except ValueError as error:
         raise DataError(f"{file} is not whole JSON ({error})") from None
+    except RecursionError:
+        raise DataError(f"{file} has lists in lists, too deep to be read; {_FORM} was expected") from None
     if not isinstance(document, dict):
-        raise DataError(f'{file}: an object {{"picture.png": ["a caption", ...], ...}} was expected')
+        raise DataError(f"{file}: {_FORM} was expected")
     told = {}
     for name, given in document.items():
         sentences = [given] if isinstance(given, str) else given
-        if not isinstance(sentences, list) or not all(isinstance(one, str) for one in sentences):
-            raise DataError(f"{file}: the captions of {name} are not text, or a list of texts")
+        if not isinstance(sentences, list) or not all(is_text(one) for one in (name, *sentences)):
+            raise DataError(f"{file}: the captions of {shorten(name)} are not text, or a list of texts")
         told[name] = [line for one in sentences for line in _lines(one.replace("\n", " "))]
     return told
 
 
 def _rows(file: Path, text: str, delimiter: str) -> dict[str, list[str]]:
-    rows = csv.reader(text.splitlines(), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL)
     told: dict[str, list[str]] = defaultdict(list)
-    at, says = 0, 1
-    try:
-        for row in rows:
-            heading = [cell.strip().lower() for cell in row]
-            if rows.line_num == 1 and set(heading) & set(_FILE) and set(heading) & set(_CAPTION):
-                at = next(n for n, cell in enumerate(heading) if cell in _FILE)
-                says = next(n for n, cell in enumerate(heading) if cell in _CAPTION)
-                continue
-            if not any(heading):
-                continue
-            if len(row) <= max(at, says) or not row[at].strip():
-                raise DataError(f"{file}, line {rows.line_num}: a file and a caption were expected")
-            told[row[at].strip()] += _lines(row[says])
-    except csv.Error as error:
-        raise DataError(f"{file}, line {rows.line_num}: {error}") from None
+    at, says, columns = 0, 1, 2
+    for number, line in enumerate(text.split("\n"), 1):
+        row = _cells(line, delimiter, f"{file}, line {number:,}")
+        heading = [cell.strip().lower() for cell in row]
+        if number == 1 and set(heading) & set(_FILE) and set(heading) & set(_CAPTION):
+            at = next(n for n, cell in enumerate(heading) if cell in _FILE)
+            says = next(n for n, cell in enumerate(heading) if cell in _CAPTION)
+            columns = len(row)
+            continue
+        if not any(heading):
+            continue
+        if len(row) <= max(at, says) or not row[at].strip():
+            raise DataError(f"{file}, line {number:,}: a file and a caption were expected")
+        if any(heading[columns:]):
+            divides = "a comma" if delimiter == "," else "a tab"
+            raise DataError(
+                f"{file}, line {number:,} has {len(row)} columns and not {columns}; put a caption that has {divides} "
+                "in it into quotation marks"
+            )
+        told[row[at].strip()] += _lines(row[says])
     return dict(told)
+
+
+def _cells(line: str, delimiter: str, where: str) -> list[str]:
+    """Of one line: read by itself, so that a quotation mark that is not closed does not take the next ones in."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            what = "a quotation mark is opened and not closed before the line ends; close it, on the same line"
+        else:
+            what = f"{error}; put the whole of a caption in quotation marks, or nothing of it"
+        raise DataError(f'{where}: {what}, and write "" for a mark inside') from None

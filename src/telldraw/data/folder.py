@@ -20,10 +20,10 @@ from PIL import Image, ImageOps
 
 from telldraw.data import pictures
 from telldraw.data.archive import Writer
-from telldraw.data.captions import captions_of
+from telldraw.data.captions import BESIDE, captions_of, remarks_on
 from telldraw.data.collection import write_collection
 from telldraw.data.faults import LeftOut
-from telldraw.data.pictures import EIGHT_BITS, UNREADABLE, reason
+from telldraw.data.pictures import EIGHT_BITS, UNREADABLE, opaque, reason
 from telldraw.data.processes import in_processes
 from telldraw.errors import DataError
 
@@ -79,6 +79,10 @@ def scan(folder: Path, left_out: LeftOut) -> list[Found]:
         found = _classes(folder, folder, notes)
     if not found:
         raise DataError(f"{folder} has no pictures ({', '.join(ENDINGS)}), nor have the folders in it")
+    for part in parts:
+        split = _CALLED[part.name.lower()]
+        if split != "train" and any(one.split for one in found) and not any(one.split == split for one in found):
+            notes.append((part.name, f"{part} has no picture; so many of train become {split} as --{split} says"))
     if parts and not any(one.split in ("", "train") for one in found):
         raise DataError(f"{folder / 'train'} has no pictures ({', '.join(ENDINGS)}); there is nothing to train on")
     bare = next((one.path for one in found if not one.group), "")
@@ -171,7 +175,7 @@ class Decoder(NamedTuple):
                 # of a large JPEG only as many pixels are decoded as twice the size needs
                 opened.draft(None, (2 * self.side * opened.width // shorter, 2 * self.side * opened.height // shorter))
                 upright = ImageOps.exif_transpose(opened)
-                return self._square(_opaque(upright).convert("L" if self.grey else "RGB")), grey
+                return self._square(opaque(upright).convert("L" if self.grey else "RGB")), grey
         except UNREADABLE as error:
             raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
 
@@ -195,16 +199,6 @@ class Decoder(NamedTuple):
             except DataError as error:
                 read.append(str(error))
         return read
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    """Over white where it is transparent."""
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image
-    clear = image.convert("RGBA")
-    paper = Image.new("RGBA", clear.size, "white")
-    paper.alpha_composite(clear)
-    return paper
 
 
 # --- preparing ----------------------------------------------------------------------------------------------------
@@ -266,11 +260,18 @@ def prepare(
             tell(f"{converted:,} of {len(kept):,}: {what}")
         own = [found[row] for row in kept]
         classes = tuple(sorted({one.group for one in own} - {""}, key=_natural))
+        for name in sorted({one.group for one in found} - {"", *classes}, key=_natural):
+            left_out(
+                name, f"no picture of the class {name} can be read, so the set does not have it; add some that can"
+            )
         for name in sorted(set(classes) - {one.group for one in own if one.split == "train"}):
             tell(f"the class {name} has no picture in train; it can be asked for but not learnt")
         labels = np.array([[one.group == name for name in classes] for one in own], np.uint8).reshape(len(own), -1)
         facts = _facts(folder, plan, own, classes, channels) | {"left out": [list(fault) for fault in left_out.faults]}
         told = [captions[row] for row in kept] if captions else None
+        facts["remarks"] = remarks_on([(one.path, said) for one, said in zip(own, told, strict=True)] if told else [])
+        for remark in facts["remarks"]:
+            tell(remark)
         write_collection(writer, _copied(store, decoder, len(kept), channels), labels, facts, told)
     counts = Counter(one.split for one in own)
     sentences = sum(map(len, told or ()))
@@ -283,11 +284,16 @@ def _captions(found: list[Found], source: str | None, folder: Path, left_out: Le
     if source is None:
         return None
     told = captions_of([one.path for one in found], source, folder)
+    if not any(told.captions):
+        where = "beside it" if source == BESIDE else f"in {source}"
+        other = f" (that of {told.strangers[0]} is of none of them)" if told.strangers else ""
+        raise DataError(f"no picture of {folder} has a caption {where}{other}; name pictures by their paths below it")
     for name in told.strangers:
         left_out(name, f"{name} has a caption in {source} and is no picture of {folder}")
     for one, own in zip(found, told.captions, strict=True):
         if not own:
-            left_out(f"caption of {one.path}", f"{folder / one.path} has no caption in {source}")
+            where = "beside it" if source == BESIDE else f"in {source}"
+            left_out(f"caption of {one.path}", f"{folder / one.path} has no caption {where}")
     return told.captions
 
 

@@ -182,6 +182,16 @@ def _pixels(file: Path) -> np.ndarray:
         raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
 
 
+def opaque(image: Image.Image) -> Image.Image:
+    """Over white where it is transparent."""
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    clear = image.convert("RGBA")
+    paper = Image.new("RGBA", clear.size, "white")
+    paper.alpha_composite(clear)
+    return paper
+
+
 def reason(error: Exception) -> str:
     """Why a picture cannot be read, in a few words."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()[:120]

@@ -1,5 +1,6 @@
 """Photographs as squares, and what lies beside them cut out alike."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -30,6 +31,8 @@ class Squares(NamedTuple):
                 image = opened.convert("RGB")
         except UNREADABLE as error:
             raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
+        if self.fit == "box" and box is not None:
+            _check(box, file, image)
         paper = _surroundings(image) if self.fit == "pad" else None
         planes = [np.asarray(self._square(image, box, _SMOOTH, paper)).transpose(2, 0, 1)]
         for source in maps:
@@ -86,6 +89,18 @@ class Squares(NamedTuple):
             except DataError as error:
                 read.append(str(error))
         return read
+
+
+def _check(box: Box, file: Path, image: Image.Image) -> None:
+    """Raise DataError for a box that is none, or of which the picture does not show so much as a pixel."""
+    (left, top, width, height), known = box, all(map(math.isfinite, box))
+    across = min(left + width, image.width) - max(left, 0)
+    down = min(top + height, image.height) - max(top, 0)
+    if not (known and across >= 1 and down >= 1):
+        raise DataError(
+            f"{file} is {image.width}x{image.height}, and its box (left {left:g}, top {top:g}, width {width:g}, height "
+            f"{height:g}) is not in it; unpack the boxes again, or choose another --fit"
+        )
 
 
 def _surroundings(image: Image.Image) -> tuple[int, ...]:
