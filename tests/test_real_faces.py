@@ -26,13 +26,16 @@ from real_faces_like import (
     sketch,
 )
 from telldraw.cli import main
+from telldraw.data.celeba_splits import strings_in
 from telldraw.data.collection import Collection
 from telldraw.data.real_faces import TRAINED
 from telldraw.data.regions import FEW_REGIONS, MIRRORED, ORDERS, REGIONS, colours, mirrored
+from telldraw.errors import DataError
 
 COUNT = 4
 DATA = Path(os.environ.get("TELLDRAW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 WHOLE = ("--resolution", str(SIDE))
+PARTS = "CelebAMask-HQ-mask-anno"
 
 
 def make(folder: Path, *, count: int = COUNT) -> Path:
@@ -113,9 +116,71 @@ def as_png(folder: Path) -> None:
     (folder / "CelebA-HQ-img").rename(folder / "images")
 
 
+def moved(old: str, new: str) -> Callable[[Path], None]:
+    """A folder that is called otherwise."""
+
+    def change(folder: Path) -> None:
+        (folder / old).rename(folder / new)
+
+    change.__name__ = f"{old} in {new}"
+    return change
+
+
+def texts_without_a_folder(folder: Path) -> None:
+    (folder / "text" / "celeba-caption").rename(folder / "inner")
+    (folder / "text").rmdir()
+    (folder / "inner").rename(folder / "text")
+
+
+def sketches_as_jpg(folder: Path) -> None:
+    shutil.rmtree(folder / "sketch")
+    add_sketches(folder / "sketch", COUNT, "{}.jpg")
+
+
+def parts_in_one_folder(folder: Path) -> None:
+    in_parts(folder)
+    for file in (folder / PARTS / "0").iterdir():
+        file.rename(folder / PARTS / file.name)
+    (folder / PARTS / "0").rmdir()
+
+
+def parts_without_a_dash(folder: Path) -> None:
+    in_parts(folder)
+    (folder / PARTS).rename(folder / "CelebAMaskHQ-mask-anno")
+
+
+def in_the_second_folder_of_parts(folder: Path) -> None:
+    """The last two faces are 2000 and 2001, and their masks below 1."""
+    in_parts(folder)
+    (folder / PARTS / "1").mkdir()
+    for number, new in ((2, 2000), (3, 2001)):
+        for place in ("CelebA-HQ-img", "text/celeba-caption", "sketch"):
+            (file,) = (folder / place).glob(f"{number}.*")
+            file.rename(file.with_stem(str(new)))
+        for file in (folder / PARTS / "0").glob(f"{number:05d}_*.png"):
+            file.rename(folder / PARTS / "1" / file.name.replace(f"{number:05d}", f"{new:05d}"))
+        shown = folder / "CelebAMask-HQ-attribute-anno.txt"
+        shown.write_text(shown.read_text().replace(f"\n{number}.jpg", f"\n{new}.jpg"))
+    lists(folder, ["0", "1"], ["2000", "2001"])
+
+
+def labels_with_alpha(folder: Path) -> None:
+    for number in range(COUNT):
+        pixels = np.repeat(merged(number)[..., None], 4, axis=2)
+        pixels[..., 3] = 255
+        save(pixels, folder / "label" / f"{number}.png")
+
+
 @pytest.mark.parametrize(
     "change",
-    [None, as_published, with_edges, unpacked_twice, with_zeros, in_parts, inside_its_archive, as_png],
+    [
+        *(None, as_published, with_edges, unpacked_twice, with_zeros, in_parts, inside_its_archive, as_png),
+        *(moved("CelebA-HQ-img", new) for new in ("image", "images")),
+        *(moved("label", new) for new in ("labels", "mask", "masks", "CelebAMask-HQ-mask", "CelebAMaskHQ-mask")),
+        *(moved("sketch", "sketches"), moved("text/celeba-caption", "celeba-caption"), texts_without_a_folder),
+        *(sketches_as_jpg, parts_in_one_folder, parts_without_a_dash, in_the_second_folder_of_parts),
+        labels_with_alpha,
+    ],
     ids=lambda change: getattr(change, "__name__", "labels"),
 )
 def test_every_layout_gives_the_same_faces(change: Callable[[Path], None] | None, tmp_path: Path) -> None:
@@ -130,6 +195,26 @@ def test_every_layout_gives_the_same_faces(change: Callable[[Path], None] | None
     assert off.mean() < 2  # a JPEG is not exact
     assert found.classes == ("Smiling", "Young") and len(found.captions(3)) == 10
     assert found.multimodal_facts.regions == REGIONS and found.multimodal_facts.sketch
+
+
+def cut_out(folder: Path) -> np.ndarray:
+    """A set of which the first face is cut out of its background, as Multi-Modal CelebA-HQ has some; how it is read."""
+    make(folder)
+    cut = np.zeros((SIDE, SIDE, 4), np.uint8)  # black, and clear but for the middle
+    cut[8:24, 8:24] = 200, 100, 50, 255
+    (folder / "CelebA-HQ-img" / "0.jpg").unlink()
+    save(cut, folder / "CelebA-HQ-img" / "0.png")
+    found = prepare("mm-celeba", folder, *WHOLE)
+    assert not faults(found) and len(found) == COUNT
+    return np.asarray(found.images[0])
+
+
+def test_faces_that_were_cut_out_are_read(tmp_path: Path) -> None:
+    assert (cut_out(tmp_path)[:, 8:24, 8:24] == np.array([200, 100, 50])[:, None, None]).all()
+
+
+def test_what_is_clear_in_a_picture_is_white(tmp_path: Path) -> None:
+    assert (cut_out(tmp_path)[:, :8] == 255).all()
 
 
 def test_masks_are_taken_by_the_nearest_place_and_never_mixed(tmp_path: Path) -> None:
@@ -303,6 +388,43 @@ def test_names_may_have_endings_and_zeros(tmp_path: Path) -> None:
     make(tmp_path)
     lists(tmp_path, ["0.jpg", "00001"], ["2", "3.png"])
     assert not faults(prepare("mm-celeba", tmp_path))
+
+
+NAMES = [str(number) for number in range(300)]
+TWO_OF_PYTHON_2 = {
+    "protocol 0": b"(lp0\nS'0'\np1\naS'1'\np2\na.",
+    "protocol 1": b"]q\x00(U\x010q\x01U\x011q\x02e.",
+    "protocol 2": b"\x80\x02]q\x01(U\x010U\x011q\x02e.",
+    "long strings": b"\x80\x02](T\x01\x00\x00\x000T\x01\x00\x00\x001e.",
+    "unicode": b"(lp0\nV0\np1\naV1\np2\na.",
+}
+"""["0", "1"] as Python 2 wrote it, whose texts were bytes."""
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_lists_of_every_protocol_are_read(protocol: int, tmp_path: Path) -> None:
+    file = tmp_path / "filenames.pickle"
+    first, last = NAMES[0], NAMES[-1]  # the very same texts again: a pickle says where they were
+    for names in (NAMES, ["7"], [*NAMES, last, first, last], [first, first]):
+        file.write_bytes(pickle.dumps(names, protocol))
+        assert strings_in(file) == names
+    own: list[Any] = ["0"]
+    own.append(own)
+    file.write_bytes(pickle.dumps(own, protocol))
+    with pytest.raises(DataError, match=r"holds more than a list of names \((BIN)?GET\) and is not read"):
+        strings_in(file)
+
+
+@pytest.mark.parametrize("content", TWO_OF_PYTHON_2.values(), ids=list(TWO_OF_PYTHON_2))
+def test_lists_of_python_2_are_read(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "filenames.pickle").write_bytes(content)
+    assert strings_in(tmp_path / "filenames.pickle") == ["0", "1"] == pickle.loads(content)
+
+
+def test_what_a_list_was_never_told_is_not_taken_again(tmp_path: Path) -> None:
+    (tmp_path / "filenames.pickle").write_bytes(b"\x80\x02]q\x00(X\x01\x00\x00\x000q\x01h\x09e.")
+    with pytest.raises(DataError, match=r"holds more than a list of names \(BINGET\)"):
+        strings_in(tmp_path / "filenames.pickle")
 
 
 @pytest.mark.parametrize(

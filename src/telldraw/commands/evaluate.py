@@ -63,8 +63,8 @@ class Options:
     """What names and locates the objects: a run, weights, a checkpoint of GeNeVA's authors (.pth), or none. By default
     the detector at hand for this data set."""
     distribution: Literal["none", "inception", "detector"] = "none"
-    """Also measure all drawings together: FID and its kin in Inception's features, or the same equations under other
-    names in the detector's (docs/metrics.md)."""
+    """Also measure all drawings of dialogues together: FID and its kin in Inception's features, or the same equations
+    under other names in the detector's (docs/metrics.md). Of single pictures that is telldraw compare."""
     inception: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Weights of the FID's network; by default looked for in torch's cache."""
     into_card: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -98,6 +98,7 @@ def run(argv: list[str]) -> None:
     folder = Path(options.weights) if published else find(options.weights)
     out = options.out or _beside(options.weights, folder) / f"evaluation-{options.split}"
     if not published and picture_evaluation.is_picture_system(folder):
+        _check_single_pictures(options)
         picture_evaluation.evaluate(argv, options, folder, out)
         return
     dataset = _open(options.data, options.split)
@@ -121,6 +122,19 @@ def run(argv: list[str]) -> None:
     writing.present(report, out, writing.show, as_json=options.json)
     if options.into_card:
         note(folder, writing.figures(report))
+
+
+def _check_single_pictures(options: Options) -> None:
+    """Raise TelldrawError for flags that only a drawer of dialogues is measured with."""
+    asked = "" if options.distribution == "none" else f"--distribution {options.distribution}"
+    asked = asked or (f"--inception {options.inception}" if options.inception is not None else "")
+    asked = asked or (f"--detector {options.detector}" if options.detector not in (None, "none") else "")
+    if asked:
+        raise TelldrawError(
+            f"{asked} is for drawers of dialogues, and {options.weights} is of single pictures: have some drawn "
+            f"(telldraw generate {options.weights} --n 2048 --folder DRAWN) and compare those: telldraw compare "
+            f"{options.data} DRAWN --split {options.split} --inception FILE has the FID"
+        )
 
 
 def _beside(given: str, folder: Path) -> Path:

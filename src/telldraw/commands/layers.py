@@ -28,7 +28,7 @@ class Options:
 
     Every run of neighbouring layers is replaced in many pairs of codes. Writes a figure, prints the table, and keeps it
     with the weights, where `--table auto` of generate and edit finds it: of each attribute the shortest run of layers
-    that decides it.
+    that decides it. Weights that come with telldraw keep theirs: say --no-keep, or measure a copy of their folder.
 
       telldraw layers runs/tedigan --judge runs/judge-faces-64 --data faces-64.telldraw
     """
@@ -36,7 +36,8 @@ class Options:
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
     """A name from `telldraw weights`, a weights folder, or the folder of a training run."""
     judge: str
-    """A classifier of attributes that the generator was not trained with (a run, a folder or a name)."""
+    """A classifier of attributes of such pictures, which the generator was not trained with (a run, a folder or a
+    name)."""
     perceptual: str | None = None
     """Whose features say how far a picture moved, as in telldraw train; the judge's unless given."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="PREPARED", help_behavior_hint="")] = None
@@ -52,7 +53,7 @@ class Options:
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """Also write all figures into this file."""
     keep: bool = True
-    """Keep the table with the weights."""
+    """Keep the table with the weights, in their config.json."""
     device: str = "cpu"
     """Where to compute: cpu, cuda, ..."""
 
@@ -65,11 +66,12 @@ def run(argv: list[str]) -> None:
     from telldraw.commands import loading
     from telldraw.commands.table import table as aligned
     from telldraw.drawing.files import save_picture
-    from telldraw.metrics.layers import table
+    from telldraw.metrics.layers import UNSURE, table
 
     loaded = loading.load(options.weights, options.device, ("Layered",), "draw from layers")
+    _check_keep(loaded, options)
     judge = loading.load(options.judge, options.device, ("Classifier",), "judge pictures")
-    names = judge.card["classes"]
+    names = _attributes(judge, loaded)
     analysis = measured(loaded, judge.system, options)
     if not analysis.pairs.any():
         raise WeightsError(
@@ -79,16 +81,23 @@ def run(argv: list[str]) -> None:
     chosen = table(analysis, names, options.reach)
     single = analysis.single()
     rows = [
-        [name, str(analysis.pairs[n]), _written(chosen[name]), *(f"{100 * share:.0f}" for share in single[:, n])]
+        [
+            _marked(name, analysis, n),
+            str(analysis.pairs[n]),
+            _written(chosen[name]),
+            *(f"{100 * share:.0f}" for share in single[:, n]),
+        ]
         for n, name in enumerate(names)
     ]
     heads = ["attribute", "pairs", "layers", *map(str, range(analysis.layers))]
     print(aligned(heads, rows, width=160))
     print(f"each layer alone: per cent of the pairs that differ; moved by {_moved(analysis)}")
+    if unsure := [name for n, name in enumerate(names) if analysis.unsure(n)]:
+        print(f"*: fewer than {UNSURE} pairs differ in it, which says little of its layers; take more --pairs")
     save_picture(figure(analysis, names, chosen), options.out)
     print(options.out)
     facts = {"table": chosen, "judge": judge.name, "pairs": options.pairs, "reach": options.reach, "seed": options.seed}
-    facts["codes"] = "noise" if options.data is None else "pictures"
+    facts |= {"codes": "noise" if options.data is None else "pictures", "unsure": unsure}
     if options.json is not None:
         full = {"flips": analysis.flips.tolist(), "spoiled": analysis.spoiled.tolist(), "runs": analysis.runs}
         full |= {"moved": analysis.moved.tolist(), "attributes": names, "differ": analysis.pairs.tolist()}
@@ -112,6 +121,39 @@ def _check(options: Options) -> None:
     files.check_file(options.out, files.PICTURES, "--out")
     if options.json is not None:
         files.check_file(options.json, (".json",), "--json")
+
+
+def _check_keep(loaded: "Loaded", options: Options) -> None:
+    """Raise WeightsError when the table would be written into what was installed."""
+    from telldraw.weights import SHIPPED
+
+    folder = loaded.folder
+    if options.keep and folder is not None and folder.resolve().is_relative_to(SHIPPED.resolve()):
+        raise WeightsError(
+            f"{folder} comes with telldraw, and its table is not overwritten: say --no-keep, or keep the table with a "
+            f"copy (cp -r {folder} COPY; telldraw layers COPY ...)"
+        )
+
+
+def _attributes(judge: "Loaded", loaded: "Loaded") -> list[str]:
+    """What the judge tells apart. Raises WeightsError when that is not what the generator draws."""
+    from telldraw.data.face_words import LEXICON
+
+    names, drawn = judge.card.get("classes") or [], set(loaded.card.get("classes") or ())
+    if drawn <= set(LEXICON):
+        drawn = set(LEXICON)  # faces, whatever is known of them
+    odd = next((name for name in names if name not in drawn), None)
+    if odd is not None or not names:
+        shown = "nothing that has a name" if odd is None else f"{odd!r}"
+        raise WeightsError(
+            f"the judge {judge.name} knows {shown}, and {loaded.name} draws other things ({min(drawn)}, ...); name a "
+            "--judge that was trained on such pictures (telldraw train classifier)"
+        )
+    return names
+
+
+def _marked(name: str, analysis: "Analysis", attribute: int) -> str:
+    return f"{name} *" if analysis.unsure(attribute) else name
 
 
 def measured(loaded: "Loaded", judge: Any, options: Options) -> "Analysis":
@@ -171,12 +213,16 @@ def _moved(analysis: "Analysis") -> str:
 
 
 def figure(analysis: "Analysis", names: list[str], chosen: dict[str, list[int]]) -> "Image.Image":
-    """Attributes by layers, the darker the oftener a layer alone changes one; framed what decides it together."""
+    """Attributes by layers, the darker the oftener a layer alone changes one; framed what decides it together.
+
+    Beside each how many pairs differ in it, with a star where these are few.
+    """
     import numpy as np
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     from telldraw.commands.plotting import BLUE, FAINT, ORANGE, look, picture
+    from telldraw.metrics.layers import UNSURE
 
     order = sorted(range(len(names)), key=lambda n: (chosen[names[n]][0], len(chosen[names[n]])))
     order = [n for n in order if analysis.pairs[n]]
@@ -189,11 +235,13 @@ def figure(analysis: "Analysis", names: list[str], chosen: dict[str, list[int]])
         bars.set_title("what each layer alone changes (orange: the layers that decide it together)", fontsize=10)
         shares = np.nan_to_num(analysis.single()[:, order].T)
         cells.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        cells.set_yticks(range(len(order)), [names[n].replace("_", " ") for n in order], fontsize=8)
+        rows = [f"{_marked(names[n], analysis, n).replace('_', ' ')} ({analysis.pairs[n]})" for n in order]
+        cells.set_yticks(range(len(order)), rows, fontsize=8)
         sides = [4 << (layer // 2) for layer in range(analysis.layers)]
         labels = [f"{layer}\n{side}x{side}" if layer % 2 == 0 else str(layer) for layer, side in enumerate(sides)]
         cells.set_xticks(range(analysis.layers), labels, fontsize=8)
-        cells.set_xlabel("layer, and the side of its maps", color=FAINT)
+        few = f"; *: fewer than {UNSURE}, which say little" if any(map(analysis.unsure, order)) else ""
+        cells.set_xlabel(f"layer, and the side of its maps\nin brackets: pairs that differ{few}", color=FAINT)
         for row, n in enumerate(order):
             layers = chosen[names[n]]
             frame = Rectangle((layers[0] - 0.5, row - 0.5), len(layers), 1, fill=False, edgecolor=ORANGE, linewidth=1.4)

@@ -3,7 +3,7 @@
 import pickletools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from telldraw.data.captioned import lines_of
 from telldraw.errors import DataError
@@ -16,7 +16,8 @@ LISTS = "lists of names"
 _VAL, _TEST = 162_771, 182_638  # the first pictures of CelebA that are for validation and for test
 _TEXTS = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "SHORT_BINSTRING", "BINSTRING", "STRING"}
 _LISTS = {"PROTO", "FRAME", "EMPTY_LIST", "LIST", "MARK", "APPEND", "APPENDS", "STOP"}
-_LISTS |= {"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"}
+_PUTS = {"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"}
+_GETS = {"GET", "BINGET", "LONG_BINGET"}
 
 
 def splits_of(
@@ -87,13 +88,20 @@ def strings_in(file: Path) -> list[str]:
 
     Raises DataError.
     """
-    found = []
+    found: list[str] = []
+    kept: dict[Any, str | None] = {}  # what later places may take again; None: no text
+    last: str | None = None  # what a pickle would put by next
     try:
         for operation, value, _ in pickletools.genops(file.read_bytes()):  # takes apart, and runs nothing
-            if operation.name in _TEXTS:
-                found.append(value)
-            elif operation.name not in _LISTS:
-                raise DataError(f"{file} holds more than a list of names ({operation.name}) and is not read")
+            name, number = operation.name, len(kept) if operation.name == "MEMOIZE" else value
+            if name in _PUTS:
+                kept[number] = last
+                continue
+            last = value if name in _TEXTS else kept.get(number) if name in _GETS else None
+            if last is not None:
+                found.append(last)
+            elif name not in _LISTS:
+                raise DataError(f"{file} holds more than a list of names ({name}) and is not read")
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}; take both lists of one release") from None
     except (ValueError, UnicodeDecodeError) as error:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from telldraw.data.face_maps import Derived, Sketch, Source, read_map
-from telldraw.data.pictures import UNREADABLE, reason
+from telldraw.data.pictures import UNREADABLE, opaque, reason
 from telldraw.data.sketches import sketch_of, worked_on
 from telldraw.errors import DataError
 
@@ -28,7 +28,7 @@ class Squares(NamedTuple):
         """uint8 [3 + M, side, side]: the picture, then a plane for each of its maps. Raises DataError naming a file."""
         try:
             with Image.open(file) as opened:
-                image = opened.convert("RGB")
+                image = opaque(opened).convert("RGB")
         except UNREADABLE as error:
             raise DataError(f"{file} is not a picture that can be read: {reason(error)}") from None
         if self.fit == "box" and box is not None:

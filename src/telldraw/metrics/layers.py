@@ -14,6 +14,8 @@ from torch import Tensor
 _TOGETHER = 64
 FEW = 10
 """Pairs that differ in an attribute, fewer than which say nothing of its layers."""
+UNSURE = 20
+"""Such pairs, fewer than which say little: the standard error of a share of 0.8 of 20 is 0.09."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Analysis:
     def single(self) -> np.ndarray:
         """[L, K]: the flips of each layer alone."""
         return self.flips[[self.runs.index((layer, layer + 1)) for layer in range(self.layers)]]
+
+    def unsure(self, attribute: int) -> bool:
+        """Whether so few pairs differ in the attribute that its layers may be others."""
+        return bool(self.pairs[attribute] < UNSURE)
 
     def chosen(self, attribute: int, reach: float = 0.8) -> tuple[int, ...]:
         """The shortest run of layers that flips the attribute in a share `reach` of the pairs that differ in it.

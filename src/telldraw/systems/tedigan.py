@@ -257,6 +257,12 @@ class System(nn.Module):
         return self
 
     @property
+    def _learns_from_codes(self) -> bool:
+        """Whether this stage is told the codes that E_v finds."""
+        stage = self.config.stage
+        return stage == "text" or (stage in ("sketch", "regions") and self.config.code_weight != 0)
+
+    @property
     def lacks(self) -> tuple[str, ...]:
         """Pictures are taken apart by the encoder of the first stage."""
         return () if self.ready[0] else ("Autoencoder",)
@@ -308,8 +314,14 @@ class System(nn.Module):
     # --- training ---
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for the encoder that is trained, and for D where it takes part."""
+        """Adam for the encoder that is trained, and for D. Raises TrainingError where E_v would teach untrained."""
         config = self.config
+        if self._learns_from_codes and not self.ready[0]:
+            other = "" if config.stage == "text" else "; or do without its codes: --config.code-weight 0"
+            raise TrainingError(
+                f"the stage {config.stage} learns from codes of pictures, and the encoder of pictures is untrained: "
+                f"train that first (--preset faces-64, or --config.stage image) and name it with --start-from{other}"
+            )
         moved = [weight for weight in self.encoders[config.trained].parameters() if weight.requires_grad]
         if config.stage == "text":
             return {"encoder": Adam(moved, config.text_rate)}
