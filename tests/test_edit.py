@@ -138,6 +138,9 @@ def test_a_picture_of_another_size_fits_when_asked_to(
         ((), "name one picture to edit"),
         (("bar.png", "--out", "x.tif"), "--out x.tif: the name must end in .png"),
         ((".",), ". is a folder; name a picture in it"),
+        (("bar.png", "--steps", "5"), "--steps is for weights that are told in words, and three are not; drop it"),
+        (("bar.png", "--clip-weight", "5"), "--clip-weight is for weights that are told in words"),
+        (("bar.png", "--how", "replace"), "--how is for weights that are told in words"),
     ],
 )
 def test_what_cannot_be_edited_gets_one_sentence(
@@ -156,7 +159,7 @@ def test_weights_of_colour_pictures_take_colour_alone(here: Path, capsys: pytest
     system = vae.System(replace(vae.PRESETS["tiny"], resolution=28, channels=3))
     weights.save(here / "colour", system, None, {"system": "vae", "name": "colour", "resolution": 28, "channels": 3})
     err = said(capsys, "edit", "colour", "bar.png", code=2)
-    assert err == "telldraw: bar.png is in grey, colour takes pictures in colour\n"
+    assert err == "telldraw: bar.png is in grey, colour takes pictures in colour; save it in colour\n"
     Image.new("RGBA", (28, 28), (200, 0, 0, 255)).save("red.png")
     assert "code: 0=" in said(capsys, "edit", "colour", "red.png", "--only", "alone.png")
     with Image.open("alone.png") as alone:
@@ -170,7 +173,7 @@ def test_pictures_of_a_data_set_are_checked_too(
     err = said(capsys, *where, str(bars), "--index", "16", code=2)
     assert f"--index 16: the split 'test' of {bars} has 16 pictures, numbered from 0" in err
     colour = make_pictures(here / "colour.telldraw", channels=3)
-    assert "has pictures of 3 channels" in said(capsys, *where, str(colour), code=2)
+    assert "has pictures in colour, " in said(capsys, *where, str(colour), code=2)
     assert "has no split 'dev'; choose from" in said(capsys, *where, str(bars), "--split", "dev", code=2)
 
 

@@ -144,6 +144,10 @@ def test_an_ideal_editor_changes_what_is_asked_and_nothing_else(collection: Coll
     of = {row[0]: int(row[1]) for row in rows}
     assert of["Smiling"] == of["Smiling, added"] + of["Smiling, removed"] == 160
     assert judge.job.sheets["edits"].width > 300
+    _, *rows = judge.job.tables["edits by every attribute, move, in percent"]
+    assert {row[0].split(",")[0] for row in rows} == set(NAMES), "each hair colour by itself"
+    assert {int(row[1]) for row in rows if "," not in row[0]} == {face_edits.EVERY}
+    assert {row[3] for row in rows} == {"100.0"}, "hair of a colour is denied by asking for it, turned round"
 
 
 def test_an_editor_that_replaces_every_layer_forgets_the_rest(collection: Collection) -> None:

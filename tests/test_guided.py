@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 from faces_like import make_faces
 from telldraw import pixels, weights
 from telldraw.cli import main
-from telldraw.commands import layers
+from telldraw.commands import edit, guide_input, guided, layers, steering
 from telldraw.data.collection import Collection
+from telldraw.errors import TelldrawError
+from telldraw.metrics import clip
 
 QUICK = ["--batch-size", "8", "--examples", "32", "--sheet-every", "32", "--config.perceptual-weight", "0"]
 
@@ -72,7 +74,7 @@ def photo(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     Image.fromarray(collection.images[0].transpose(1, 2, 0)).save(folder / "photo.png")
     Image.fromarray(np.asarray(collection.maps["sketch"].rows)[0]).save(folder / "sketch.png")
     Image.fromarray(np.asarray(collection.maps["regions"].rows)[0]).save(folder / "regions.png")
-    Image.new("RGB", (8, 8)).save(folder / "small.png")
+    Image.new("RGB", (8, 8), (200, 0, 0)).save(folder / "small.png")
     Image.fromarray(np.full((16, 16), 9, np.uint8)).save(folder / "wrong.png")
     Image.new("L", (16, 16), 0).save(folder / "dark.png")
     return {path.stem: str(path) for path in folder.iterdir()}
@@ -190,9 +192,18 @@ def test_layers_are_measured_on_codes_of_pictures(
     [
         (["--sketch", "dark"], "is mostly dark; a sketch has dark lines on white paper"),
         (["--label", "wrong"], "has region 9; .* knows 0 to 3"),
-        (["--label", "small"], "is in colour"),
+        (["--label", "small"], r"--label: .* is in colour \(RGB\)"),
         (["--sketch", "small"], "has 8x8 pixels, .* takes 16x16; give --resize"),
-        (["--sketch", "nothing.png"], "there is no picture nothing.png"),
+        (["--sketch", "nothing.png"], "--sketch: there is no picture nothing.png"),
+        (["she is smiling", "--image", "nothing.png"], "--image: there is no picture nothing.png"),
+        (["--layers", "99"], "--layers 99: nothing is given to draw from"),
+        (["--table", "nope"], "--table nope: nothing is given to draw from"),
+        (["--content", "text"], "--content text: nothing is given to draw from"),
+        (["--content", "noise", "--style", "noise"], "--content noise: nothing is given to draw from"),
+        (["she is smiling", "--content", "noise", "--style", "noise"], "--content and --style are both noise"),
+        (["--sketch", "sketch", "--table", "all"], "--table all: layers of attributes are for a text"),
+        (["she is smiling", "--layers", ""], "names no layers; there are 0 to 5"),
+        (["she is handsome"], "no word of 'she is handsome' is known"),
         (["xyz abc"], "no word of 'xyz abc' is known"),
         (["she is smiling", "--table", "tedigan14"], "14 layers .* has 6"),
         (["she is smiling", "--table", "auto"], "have not been measured yet: telldraw layers"),
@@ -205,7 +216,7 @@ def test_layers_are_measured_on_codes_of_pictures(
 def test_what_cannot_be_drawn_from(
     words: list[str], said: str, runs: dict[str, str], photo: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ("--sketch", "--label")
+    flags = ("--sketch", "--label", "--image")
     given = [photo.get(word, word) if n and words[n - 1] in flags else word for n, word in enumerate(words)]
     assert main(["generate", runs["text"], *given]) == 2
     errors = capsys.readouterr().err
@@ -218,6 +229,20 @@ def test_what_cannot_be_drawn_from(
         ("image", ["she is smiling", "--steps", "0"], "read no text yet: telldraw train tedigan --preset ...-text"),
         ("text", ["--set", "3=1"], "--set changes numbers of a code"),
         ("text", ["--steps", "-1"], "--steps -1: 0 to"),
+        ("text", ["she drives a car"], "'she drives a car' speaks of nothing that can be changed; say another thing"),
+        ("text", ["--layers", "99"], "--layers 99: nothing is to be changed; give a text, --sketch or --label"),
+        ("text", ["--table", "all"], "--table is for texts, and there is none"),
+        ("text", ["--clip", "/nope"], "--clip is for texts, and there is none"),
+        ("text", ["--strength", "3"], "--strength is for texts, and there is none"),
+        ("text", ["--perceptual", "/nope", "--steps", "0"], "--perceptual /nope is for fitting, and --steps is 0"),
+        ("text", ["she is smiling", "--clip", "/nope", "--steps", "0"], "--clip /nope is for fitting"),
+        ("text", ["she is smiling", "--layers", ""], "names no layers; there are 0 to 5"),
+        ("text", ["she is smiling", "--strength", "nan"], "--strength nan: a number from 0 to 10 is needed"),
+        ("text", ["she is smiling", "--strength", "1e30"], "--strength 1e+30: a number from 0 to 10"),
+        ("text", ["she is smiling", "--strength", "-1"], "--strength -1: a number from 0 to 10"),
+        ("text", ["she is smiling", "--strength", "3", "--how", "replace"], "--strength 3 is of a move"),
+        ("text", ["she is smiling", "--clip-weight", "nan"], "--clip-weight nan: a number from 0 to 1000"),
+        ("text", ["she is smiling", "--clip-weight", "2"], "--clip-weight 2 weighs a CLIP model; name it with --clip"),
     ],
 )
 def test_what_cannot_be_edited(
@@ -271,3 +296,149 @@ def test_a_network_that_compares_is_asked_for(
         == 2
     )
     assert "compares no pictures by features; leave it out" in capsys.readouterr().err
+
+
+# --- texts that move codes ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shipped() -> weights.Loaded:
+    return weights.load(weights.find("tedigan-faces-64"))
+
+
+def test_what_captions_never_deny_is_moved_from_a_person_of_whom_nothing_is_said(shipped: weights.Loaded) -> None:
+    moves = steering.Moves(shipped, {})
+    way = steering.told(shipped, ["This person has a mustache."]) - steering.told(shipped, ["This person."])
+    assert torch.allclose(moves.across("Mustache", True), way, atol=1e-5)
+    assert torch.allclose(moves.across("Mustache", False), -way, atol=1e-5), "the same way, turned round"
+    beard = steering.told(shipped, ["This person has a beard."]) - steering.told(shipped, ["This person."])
+    assert torch.allclose(moves.across("No_Beard", False), beard, atol=1e-5)
+    assert torch.allclose(moves.across("No_Beard", True), -beard, atol=1e-5)
+    black = steering.told(shipped, ["This person."]) - steering.told(shipped, ["This person has black hair."])
+    assert torch.allclose(moves.across("Black_Hair", False), black, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Smiling", "Eyeglasses", "Wearing_Hat", "Male", "Blond_Hair", "Wearing_Earrings"])
+def test_what_captions_deny_or_is_better_so_is_moved_from_its_contrary(name: str, shipped: weights.Loaded) -> None:
+    moves, asked = steering.Moves(shipped, {}), steering.told(shipped, [steering.sentence({name: True})])
+    others = torch.cat([steering.told(shipped, [text]) for text in steering.contraries({name: True})])
+    assert torch.allclose(moves.across(name, True), asked - others.mean(0), atol=1e-5)
+
+
+def test_a_drawing_is_stressed_by_the_contrary_of_what_is_asked(shipped: weights.Loaded) -> None:
+    moves = steering.Moves(shipped, {})
+    nothing = torch.zeros_like(steering.told(shipped, ["This person."]))
+    step = moves.imagined(nothing, {"Mustache": True}, nothing)
+    texts = ("This person has a mustache.", "This person does not have a mustache.")
+    there, absent = (steering.told(shipped, [each]) for each in texts)
+    assert torch.allclose(step, steering.EMPHASIS * (there - absent), atol=1e-4)
+
+
+def test_red_hair_has_the_layers_of_the_other_colours(shipped: weights.Loaded) -> None:
+    table = steering.table_of(shipped, None)
+    change = steering.Change(shipped, "she has red hair", table=table)
+    assert change.wanted == {"Red_Hair": True} and change.layers == (5, 6, 7, 8, 9)
+    assert change(torch.zeros_like(steering.told(shipped, ["This person."])))[0, 5:].any()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("make him old", {"Young": False}),
+        ("don't smile", {"Smiling": False}),
+        ("remove the glasses", {"Eyeglasses": False}),
+        ("he is clean shaven", {"No_Beard": True}),
+        ("blonde hair", {"Blond_Hair": True}),
+    ],
+)
+def test_what_the_lexicon_knows_needs_no_words_of_the_encoder(
+    text: str, wanted: dict[str, bool], shipped: weights.Loaded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steering.check_texts(shipped, [text])
+    steering.check_changes(shipped, [text])
+    assert capsys.readouterr().err == "" and steering.understood(shipped, text, subject=False) == wanted
+    try:
+        steering.check_texts(shipped, [text], "replace")
+    except TelldrawError as error:
+        assert "is known" in str(error)
+    assert "left out" in capsys.readouterr().err or text in ("make him old", "don't smile")
+
+
+def test_a_text_with_words_that_are_not_known_is_read_in_the_captions_words(shipped: weights.Loaded) -> None:
+    assert steering.readable(shipped, "she is blonde, don't smile") == "She has blond hair and is not smiling."
+    assert steering.readable(shipped, "make him old") == "He."
+    assert steering.readable(shipped, "she is smiling") == "she is smiling"
+
+
+@pytest.mark.parametrize("other", ["sketch", "label", "image"])
+def test_a_text_moves_what_the_other_source_gives(
+    other: str, runs: dict[str, str], photo: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = weights.load(weights.find(runs["text"]))
+    file = Path(photo[{"sketch": "sketch", "label": "regions", "image": "photo"}[other]])
+    own = dict.fromkeys(("sketch", "label", "image")) | {other: file}
+    told = guided.drawn(loaded, guided.Given(("she is smiling",), **own), 3)[0]  # type: ignore[arg-type]
+    kind = guided._codes(loaded, guided.Given((), **own), other, "cpu")  # type: ignore[arg-type]
+    system: Any = loaded.system
+    with torch.inference_mode():
+        z = system.map(guided.noises(0, 3, system.noise_dim, "cpu"))
+        middle = guided.mean_of(system)
+        free = middle + guided.TRUNCATION * (z - middle)
+        structure = range(system.layers) if other == "image" else steering.structure(system.layers)
+        start = steering.mixed(kind.expand_as(free), free, structure)
+        expected = system.synthesise(start + steering.STRENGTH * steering.Moves(loaded, {}).of({"Smiling": True}))
+    assert torch.allclose(told, expected, atol=1e-4)
+    alike = bool((told == told[:1]).all())
+    assert alike == (other == "image") == ("all 3 pictures of 'she is smiling' are the same" in capsys.readouterr().err)
+
+
+def test_what_is_the_content_counts_when_codes_are_put_together(runs: dict[str, str], photo: dict[str, str]) -> None:
+    loaded, drawn = weights.load(weights.find(runs["text"])), []
+    for content, style in (("text", "sketch"), ("sketch", "text")):
+        given = guided.Given(("she is smiling",), Path(photo["sketch"]), content=content, style=style, how="replace")
+        drawn.append(guided.drawn(loaded, given, 1))
+    assert not torch.equal(*drawn)
+
+
+def test_truncation_is_for_noise_alone(runs: dict[str, str]) -> None:
+    loaded = weights.load(weights.find(runs["text"]))
+    with pytest.raises(TelldrawError, match="--truncation 0.5 is for pictures from noise alone; drop it"):
+        guided.wanted(loaded, guided.Given(("she is smiling",), truncation=0.5))
+    assert not guided.wanted(loaded, guided.Given(truncation=0.5))
+
+
+def test_clip_is_opened_before_anything_is_fitted(
+    runs: dict[str, str], photo: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str, text: str, device: str) -> None:
+        raise TelldrawError(f"--clip {name} cannot be loaded")
+
+    monkeypatch.setattr(clip, "Clip", missing)
+    monkeypatch.setattr(guided, "fitted", lambda *rest: pytest.fail("fitted before CLIP was opened"))
+    assert main(["edit", runs["text"], photo["photo"], "she is smiling", "--clip", "mine"]) == 2
+    assert "--clip mine cannot be loaded" in capsys.readouterr().err
+
+
+def test_maps_of_regions_in_every_kind_of_file(runs: dict[str, str], tmp_path: Path) -> None:
+    loaded, file = weights.load(weights.find(runs["text"])), tmp_path / "map.png"
+    numbers = (np.arange(256) % 4).astype(np.uint8).reshape(16, 16)
+    for array in (numbers, numbers.astype(np.uint16), np.repeat(numbers[..., None], 3, 2)):
+        Image.fromarray(array).save(file)
+        assert np.array_equal(guide_input.regions_of(file, loaded)[0].numpy(), numbers), array.dtype
+    Image.fromarray(numbers.astype(np.uint16).repeat(2, 0).repeat(2, 1)).save(file)
+    assert np.array_equal(guide_input.regions_of(file, loaded, resize=True)[0].numpy(), numbers)
+    Image.fromarray(numbers).convert("LA").save(file)
+    with pytest.raises(TelldrawError, match=r"has transparency \(LA\); a label map is a PNG"):
+        guide_input.regions_of(file, loaded)
+    for array, fault in (
+        (np.full((16, 16), -3, np.int32), "has region -3; "),
+        (numbers + 0.5, r"holds fractions \(F\)"),
+    ):
+        Image.fromarray(np.asarray(array, np.int32 if array.dtype == np.int32 else np.float32)).save(tmp_path / "a.tif")
+        with pytest.raises(TelldrawError, match=fault):
+            guide_input.regions_of(tmp_path / "a.tif", loaded)
+
+
+def test_flags_have_the_defaults_that_are_compared_with() -> None:
+    options = edit.Options("weights")
+    assert not any(edit._given(options, flag) for flag in edit._TOLD)

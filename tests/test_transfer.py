@@ -17,6 +17,7 @@ from styles_like import make_styled
 from telldraw import cli, pixels, systems, weights
 from telldraw.cli import main
 from telldraw.commands import loading, reading, style_evaluation
+from telldraw.commands.picture_input import of_file
 from telldraw.data.collection import Collection
 from telldraw.errors import WeightsError
 from telldraw.metrics.style import frame
@@ -134,6 +135,7 @@ def test_unknown_words_are_said(run: Path, pictures: list[str], tmp_path: Path, 
         (["a red square", "--style", "{data}"], "is a folder; name a picture in it"),
         (["a red square", "--style", "{large}"], "20x16 pixels, gan-cls-tiny-style takes 16x16; give --resize"),
         (["a red square", "--style", "{grey}"], "is in grey"),
+        (["a red square", "--style", "{deep}"], "has more than 8 bits a channel (I;16); save it with 8"),
         (["a red square", "--data", "nowhere"], "nowhere"),
         (["a red square", "--data", "{data}", "--rows", "48"], "--rows 48: the split 'test' of"),
         (["a red square", "--data", "{data}", "--rows", "0,-1"], "--rows -1: the split 'test' of"),
@@ -157,10 +159,11 @@ def test_what_cannot_be_done_gets_one_sentence(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    large, grey = tmp_path / "large.png", tmp_path / "grey.png"
+    large, grey, deep = (tmp_path / f"{name}.png" for name in ("large", "grey", "deep"))
     Image.new("RGB", (20, 16)).save(large)
     Image.new("L", (16, 16)).save(grey)
-    named = [word.format(*pictures, data=squares, large=large, grey=grey) for word in words]
+    Image.new("I;16", (16, 16)).save(deep)
+    named = [word.format(*pictures, data=squares, large=large, grey=grey, deep=deep) for word in words]
     out = [] if "--out" in named else ["--out", str(tmp_path / "x.png")]
     assert sentence in refusal(["transfer", str(run), *named, *out], capsys)
     assert not (tmp_path / "x.png").exists()
@@ -172,6 +175,19 @@ def test_resized_and_cut_on_request(run: Path, tmp_path: Path) -> None:
     assert main([*words, "--out", str(tmp_path / "x.webp")]) == 0
     with Image.open(tmp_path / "x.webp") as sheet:
         assert sheet.format == "WEBP" and sheet.width == 16 + 2 * (128 + 16)
+
+
+def test_a_photograph_stands_upright_and_what_is_clear_is_white(run: Path, tmp_path: Path) -> None:
+    loaded = weights.load(run / "weights")
+    painted = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    painted.paste((255, 0, 0, 255), (0, 0, 16, 4))
+    painted.save(tmp_path / "clear.png")
+    clear = of_file(tmp_path / "clear.png", loaded)[0]
+    assert clear[0].min() == 1 and clear[1, :4].max() == -1 and clear[1, 4:].min() == 1
+    turned = Image.Exif()
+    turned[0x0112] = 3  # held upside down
+    painted.save(tmp_path / "turned.png", exif=turned)
+    assert torch.equal(of_file(tmp_path / "turned.png", loaded)[0], clear.flip(1, 2))
 
 
 def test_without_weights_the_shipped_ones_draw(

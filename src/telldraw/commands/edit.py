@@ -6,7 +6,7 @@ functions that need it, so that `--help` and a wrong flag are answered at once.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _WIDTH, _SWEEP_WIDTH = 192, 96
 """Pictures are enlarged to about so many pixels of width; in a sweep, where there are many, to less."""
 _MOST, _MOST_STEPS = 100, 10_000
+_FARTHEST, _HEAVIEST = 10.0, 1_000.0  # strength, weight of CLIP
 _USUAL = "tedigan-faces-64"
 """The weights that are meant where a picture alone is named."""
 Change = tyro.conf.UseAppendAction[tuple[str, ...]]
@@ -51,8 +52,8 @@ class Options:
     texts: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="TEXT")] = ()
     """What is to be different: "she wears eyeglasses", "no hat". Each is told to what the one before made."""
     how: Literal["move", "replace"] = "move"
-    """What a text does to the layers it is about: moves their codes from the contrary towards itself, or replaces them
-    by its own, as in the paper."""
+    """What a text does to the layers it is about: moves their codes from the contrary, or from a person of whom nothing
+    is said, towards itself; or replaces them by its own, as in the paper."""
     strength: float = 2.0
     """Of a move: how far, in what two texts differ by; 1 brings the average face across and turns about half of all, 3
     turns nearly all and changes more besides."""
@@ -161,22 +162,62 @@ def _check(options: Options) -> None:
         files.check_file(options.only, files.PICTURES, "--only")
     if not 0 <= options.steps <= _MOST_STEPS:
         raise TelldrawError(f"--steps {options.steps}: 0 to {_MOST_STEPS:,} steps can be taken")
+    for flag, value, most in (
+        ("--strength", options.strength, _FARTHEST),
+        ("--clip-weight", options.clip_weight, _HEAVIEST),
+    ):
+        if not 0 <= value <= most:  # nan is neither
+            raise TelldrawError(f"{flag} {value:g}: a number from 0 to {most:g} is needed")
 
 
 def _check_way(way: str, loaded: "Loaded", options: Options) -> None:
     """Raise TelldrawError for what belongs to another way to edit than that of the weights."""
-    flags = {"--set": options.set, "--add": options.add, "--sweep": options.sweep}
-    told = {"--sketch": options.sketch, "--label": options.label, "--layers": options.layers, "--table": options.table}
     if way == "Guided":
-        if wrong := next((flag for flag, given in flags.items() if given), None):
-            raise TelldrawError(f"{wrong} changes numbers of a code; {loaded.name} is told in words what to change")
+        if wrong := next((flag for flag in _NUMBERS if getattr(options, flag)), None):
+            raise TelldrawError(f"--{wrong} changes numbers of a code; {loaded.name} is told in words what to change")
+        _check_told(options)
         return
     if options.texts:
         raise TelldrawError(
             f"{options.texts[0]!r}: {loaded.name} is not told in words; change its numbers (--set, --add, --sweep)"
         )
-    if wrong := next((flag for flag, given in told.items() if given), None):
-        raise TelldrawError(f"{wrong} is for weights that are told in words, and {loaded.name} are not")
+    if wrong := next((flag for flag in _TOLD if _given(options, flag)), None):
+        raise TelldrawError(
+            f"{_named(wrong)} is for weights that are told in words, and {loaded.name} are not; drop it"
+        )
+
+
+_NUMBERS = ("set", "add", "sweep")
+_OF_TEXTS = ("table", "how", "strength", "clip", "clip_weight")
+_TOLD = ("sketch", "label", "layers", *_OF_TEXTS, "steps", "perceptual")
+
+
+def _check_told(options: Options) -> None:
+    """Raise TelldrawError for a flag that would be without effect beside these."""
+    if not options.texts:
+        if wrong := next((flag for flag in _OF_TEXTS if _given(options, flag)), None):
+            raise TelldrawError(f"{_named(wrong)} is for texts, and there is none; say what is to be different")
+        if options.layers is not None and options.sketch is None and options.label is None:
+            raise TelldrawError(
+                f"--layers {options.layers}: nothing is to be changed; give a text, --sketch or --label"
+            )
+    if options.how == "replace" and _given(options, "strength"):
+        raise TelldrawError(f"--strength {options.strength:g} is of a move, and --how is replace; drop one of them")
+    if options.clip is None and _given(options, "clip_weight"):
+        raise TelldrawError(f"--clip-weight {options.clip_weight:g} weighs a CLIP model; name it with --clip")
+    for flag, value in (("--perceptual", options.perceptual), ("--clip", options.clip)):
+        if value is not None and not options.steps:
+            raise TelldrawError(f"{flag} {value} is for fitting, and --steps is 0; drop one of them")
+
+
+def _given(options: Options, flag: str) -> bool:
+    """Whether a flag is not as it is unless given."""
+    usual = {each.name: each.default for each in fields(Options)}
+    return getattr(options, flag) != usual[flag]
+
+
+def _named(flag: str) -> str:
+    return f"--{flag.replace('_', '-')}"
 
 
 def by_text(loaded: "Loaded", picture: "Tensor", options: Options) -> Edited:
@@ -197,10 +238,16 @@ def by_text(loaded: "Loaded", picture: "Tensor", options: Options) -> Edited:
         loaded,
         picture,
         found,
-        guided.Given(options.texts, options.sketch, options.label, layers=options.layers, table=options.table),
-        how=options.how,
+        guided.Given(
+            options.texts,
+            options.sketch,
+            options.label,
+            layers=options.layers,
+            table=options.table,
+            how=options.how,
+            resize=options.resize,
+        ),
         strength=options.strength,
-        resize=options.resize,
     )
     frames = [Frame(_sized(pixels.to_image(state.image), loaded, _WIDTH), "", state.said) for state in states]
     said = [state.detail for state in states if state.detail]

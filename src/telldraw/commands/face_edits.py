@@ -1,7 +1,8 @@
 """Faces found again and edited, for `telldraw evaluate`: is the edit there, what else changed, what was lost before it.
 
 512 test faces, each with four edits: another hair colour, eyeglasses, a smile and a hat, told by a short instruction to
-be what they are not. Before an edit is G(E_v(x)), the face without one: what is lost in reading it counts apart.
+be what they are not; and, in a table alone, 128 of them with an edit of every attribute. Before an edit is G(E_v(x)),
+the face without one: what is lost in reading it counts apart.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from telldraw.metrics import faces
 
 FACES = 512
 """Faces that are edited, the first of the split."""
+EVERY = 128
+"""Faces that are edited by every attribute."""
 FITTED = 64
 """Faces whose codes are fitted."""
 HOWS: tuple[Literal["move", "replace"], ...] = ("move", "replace")
@@ -73,6 +76,12 @@ def planned(labels: np.ndarray, names: Sequence[str], seed: int) -> list[Edit]:
     return plans
 
 
+def every(labels: np.ndarray, names: Sequence[str], known: Sequence[bool]) -> list[Edit]:
+    """For each attribute that is known, every face, labels [N, K], asked to become what it is not."""
+    columns = [(number, name) for number, name in enumerate(names) if known[number]]
+    return [Edit(name, [name] * len(labels), (labels[:, number] == 0).tolist()) for number, name in columns]
+
+
 def edits(judge: Judge) -> dict[str, Figure]:
     """Figures of all edits, by both ways to change a code; those of the paper's way end in `_replace`."""
     job, system = judge.job, judge.job.loaded.system
@@ -89,6 +98,12 @@ def edits(judge: Judge) -> dict[str, Figure]:
         figures |= _figures(judge, before, found, "" if how == "move" else f"_{how}")
         job.tables[f"edits by a short instruction, {how}, in percent"] = _table(judge, before, found)
         shown[how] = [each.after for each in found]
+    few = rows[:EVERY]
+    known = [True] * len(judge.names) if judge.known is None else judge.known.tolist()
+    found = _all(
+        judge, few, code[:EVERY], before[:EVERY], every(job.collection.labels[few], judge.names, known), "move"
+    )
+    job.tables["edits by every attribute, move, in percent"] = _table(judge, before[:EVERY], found)
     job.sheets["edits"] = contact_sheet(_sheet(pictures(job, rows[:_SHOWN]), before, plans, shown))
     return figures
 
@@ -126,7 +141,7 @@ def _changed(job: Job, code: Tensor, edit: Edit, how: str) -> Tensor:
 
 def _outside(job: Job, rows: list[int], edit: Edit, before: Tensor, after: Tensor) -> Tensor:
     """Change of pixels where the edit had no business, [N]; none where the set has no maps of regions."""
-    if "regions" not in job.collection.maps:
+    if "regions" not in job.collection.maps or not set(edit.attribute) <= set(faces.TOUCHED):
         return torch.zeros(0)
     known: Any = job.collection.maps["regions"]
     regions = torch.from_numpy(np.asarray(known.rows[rows])).long()

@@ -130,7 +130,7 @@ def _check(options: Options) -> None:
     from telldraw.drawing import files
     from telldraw.drawing.noise import check_seed
 
-    check_seed(options.seed)
+    check_seed(options.seed, "--seed")
     if not 1 <= options.n <= _MOST:
         raise TelldrawError(f"--n {options.n}: 1 to {_MOST:,} pictures can be made at once")
     if options.captions:
@@ -177,6 +177,7 @@ def given(loaded: "Loaded", options: Options) -> Any:
         table=options.table,
         how=options.how,
         resize=options.resize,
+        truncation=options.truncation,
     )
     if options.captions and options.label is not None and not reads:
         raise TelldrawError(f"--label {options.label} is for pictures without captions; drop it, or the captions")

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from telldraw import pixels
 from telldraw.commands import picture_input, steering
+from telldraw.commands.guide_input import regions_of, sketch_of
 from telldraw.commands.picture_sheets import noises
 from telldraw.drawing.sheet import Frame, Strip, enlarge
 from telldraw.errors import TelldrawError
@@ -19,12 +18,14 @@ from telldraw.protocols import Guided
 
 if TYPE_CHECKING:
     from telldraw.data.collection import Collection
+    from telldraw.metrics.clip import Clip
     from telldraw.weights import Loaded
 
 SOURCES = ("text", "image", "sketch", "label", "noise")
 """Where a code can come from, as flags name it; a label is a map of regions."""
 TRUNCATION = 0.7
 _KIND = {"label": "regions"}
+_DRAWN = ("sketch", "label")  # which have a structure and no colours
 _HELD = 0.1  # weight of the distance from the code that a text is fitted from
 _STRANGE = 3.0  # standard deviations from which a picture is called unlike those of the training
 _TOGETHER, _WIDTH, _COLUMNS = 64, 96, 8
@@ -45,6 +46,7 @@ class Given:
     table: str | None = None
     how: str = "move"
     resize: bool = False
+    truncation: float | None = None
 
     def named(self) -> list[str]:
         """Which of SOURCES are given, the first one the content unless said otherwise."""
@@ -56,6 +58,7 @@ def wanted(loaded: "Loaded", given: Given) -> bool:
     """Whether these weights can be told by something, and are. Raises TelldrawError when others are told by a file."""
     named = given.named()
     if isinstance(loaded.system, Guided):
+        _check(given, named)
         return bool(named)
     for name in ("sketch", "image", "label"):
         if name in named:
@@ -66,42 +69,75 @@ def wanted(loaded: "Loaded", given: Given) -> bool:
     return False
 
 
+def _check(given: Given, named: Sequence[str]) -> None:
+    """Raise TelldrawError for flags that would be without effect."""
+    for flag in ("content", "style", "layers", "table"):
+        value = getattr(given, flag)
+        if value is not None and not named:
+            raise TelldrawError(
+                f"--{flag} {value}: nothing is given to draw from; give a caption, --sketch, --label or --image"
+            )
+    if given.table is not None and "text" not in named:
+        raise TelldrawError(f"--table {given.table}: layers of attributes are for a text; give a caption, or drop it")
+    if given.truncation is not None and named:
+        raise TelldrawError(f"--truncation {given.truncation} is for pictures from noise alone; drop it")
+
+
 def drawn(loaded: "Loaded", given: Given, count: int, *, seed: int = 0, device: str = "cpu") -> Tensor:
     """Pictures [rows, count, 3, H, W] in [-1, 1]: a row for each caption, or one; a column has one noise.
 
     The content's code in the layers of what is asked (of a text: by the table; of a sketch, label or picture: those of
-    structure), the style's in the others (Xia et al. 2021, Sec. 3.3). From a text and noise alone, unless layers are
-    named or `how` is "replace": `steering.Moves.imagined`. Raises TelldrawError.
+    structure), the style's in the others (Xia et al. 2021, Sec. 3.3). Of a text, unless layers are named or `how` is
+    "replace": with noise alone `steering.Moves.imagined`, else the other's code, moved by the text. Raises
+    TelldrawError.
     """
     system: Any = loaded.system
     content, style = _pair(given)
-    steering.check_texts(loaded, given.captions)
     table = steering.table_of(loaded, given.table)
-    chosen = steering.parsed(given.layers, system.layers) if given.layers else None
+    chosen = None if given.layers is None else steering.parsed(given.layers, system.layers)
+    move = given.how == "move" and chosen is None
+    steering.check_texts(loaded, given.captions, "move" if move else "replace")
     with torch.inference_mode():
         codes = {name: _codes(loaded, given, name, device) for name in {content, style} - {"noise"}}
         z = system.map(noises(seed, count, system.noise_dim, device))
         middle = mean_of(system)
-        if (content, style) == ("text", "noise") and given.how == "move" and chosen is None:
-            moves, beside = steering.Moves(loaded, table), z - middle
-            return torch.stack([
-                synthesised(system, moves.imagined(codes["text"][row].expand_as(z), steering.asked(caption), beside))
-                for row, caption in enumerate(given.captions)
-            ])  # fmt: skip
-        free = middle + TRUNCATION * (z - middle)
-        rows = []
+        codes["noise"] = middle + TRUNCATION * (z - middle)
+        moves, rows = steering.Moves(loaded, table), []
         for row, caption in enumerate(given.captions or ("",)):
-            parts = {name: own[row if name == "text" else 0].expand_as(free) for name, own in codes.items()}
-            parts["noise"] = free
-            layers = chosen
-            if layers is None and "text" in (content, style):
-                layers = steering.layers_for(steering.asked(caption), table, system.layers)
-                if content != "text":  # what the text says of nothing is the content's
-                    layers = tuple(n for n in range(system.layers) if n not in layers)
-            if layers is None:
-                layers = steering.structure(system.layers)
-            rows.append(synthesised(system, steering.mixed(parts[content], parts[style], layers)))
+            parts = {name: (own if name == "noise" else own[row : row + 1]).expand_as(z) for name, own in codes.items()}
+            wanted = steering.understood(loaded, caption)
+            other = next((name for name in (content, style) if name not in ("text", "noise")), None)
+            if move and (content, style) == ("text", "noise"):
+                code = moves.imagined(parts["text"], wanted, z - middle)
+            elif move and "text" in (content, style) and other is not None:
+                free = steering.structure(system.layers) if other != "image" else range(system.layers)
+                code = steering.mixed(parts[other], parts["noise"], free)
+                code = code + steering.STRENGTH * moves.of(wanted, code)
+            else:
+                layers = chosen if chosen is not None else _layers(content, style, wanted, table, system.layers)
+                code = steering.mixed(parts[content], parts[style], layers)
+            _tell_if_alike(code, caption)
+            rows.append(synthesised(system, code))
     return torch.stack(rows)
+
+
+def _layers(content: str, style: str, wanted: Mapping[str, bool], table: steering.Table, count: int) -> tuple[int, ...]:
+    """The layers that are the content's."""
+    if content == "text":
+        return steering.layers_for(wanted, table, count)
+    if style == "text" and content not in _DRAWN:  # what the text says of nothing is the content's
+        text = steering.layers_for(wanted, table, count)
+        return tuple(layer for layer in range(count) if layer not in text)
+    return steering.structure(count)
+
+
+def _tell_if_alike(code: Tensor, caption: str) -> None:
+    """Say when codes [N, L, C] are the same, so that N pictures are one."""
+    from telldraw.commands.progress import say
+
+    if len(code) > 1 and bool((code == code[:1]).all()):
+        of = f" of {caption!r}" if caption else ""
+        say(f"all {len(code)} pictures{of} are the same, as nothing is left to noise; --n 1 is enough")
 
 
 @torch.inference_mode()
@@ -124,11 +160,16 @@ def _pair(given: Given) -> tuple[str, str]:
         if value not in (None, "noise", *named):
             source = "a caption" if value == "text" else f"--{value} FILE"
             raise TelldrawError(f"{flag} {value}: nothing is given to read it from; give {source}")
+    if given.content is not None and given.content == given.style:
+        raise TelldrawError(f"--content and --style are both {given.style}: a code is put together from two sources")
     rest = [name for name in named if name not in (given.content, given.style)]
     content = given.content or (rest.pop(0) if rest else "noise")
     style = given.style or (rest.pop(0) if rest else "noise")
     if rest:
-        raise TelldrawError(f"--{rest[0]}: a code is put together from two; drop it, or name --content and --style")
+        flag = "a caption" if rest[0] == "text" else f"--{rest[0]}"
+        raise TelldrawError(
+            f"{flag} is one too many: a code is put together from two; drop it, or name --content and --style"
+        )
     return content, style
 
 
@@ -136,16 +177,21 @@ def _codes(loaded: "Loaded", given: Given, name: str, device: str) -> Tensor:
     """Codes [rows, L, C] of one source: a row for each caption, else one."""
     system: Any = loaded.system
     if name == "text":
-        return system.code_of("text", steering.words_of(loaded, given.captions, device))
+        texts = [steering.readable(loaded, text) if given.how == "move" else text for text in given.captions]
+        return system.code_of("text", steering.words_of(loaded, texts, device))
+    file: Path = getattr(given, name)
+    try:
+        if name == "image":
+            read = picture_input.of_file(file, loaded, resize=given.resize)
+        else:
+            read = (sketch_of if name == "sketch" else regions_of)(file, loaded, resize=given.resize)
+    except TelldrawError as error:
+        raise type(error)(f"--{name}: {error}") from None
+    read = read.to(device)
     if name == "image":
-        assert given.image is not None
-        picture = picture_input.of_file(given.image, loaded, resize=given.resize).to(device)
-        warn_if_strange(system, picture, str(given.image))
-        return system.code_of("image", picture)
-    file = given.sketch if name == "sketch" else given.label
-    assert file is not None
-    read = sketch_of if name == "sketch" else regions_of
-    return system.code_of(_KIND.get(name, name), read(file, loaded, resize=given.resize).to(device))
+        warn_if_strange(system, read, str(file))
+    code = system.code_of(_KIND.get(name, name), read)
+    return code.expand(max(1, len(given.captions)), -1, -1)
 
 
 def warn_if_strange(system: Any, picture: Tensor, name: str) -> None:
@@ -191,9 +237,7 @@ def edited(
     source: Source,
     given: Given,
     *,
-    how: str = "move",
     strength: float = steering.STRENGTH,
-    resize: bool = False,
 ) -> list[State]:
     """A picture [1, 3, H, W], its code, and what comes of it: first by a sketch or map of regions, then text by text.
 
@@ -201,9 +245,12 @@ def edited(
     """
     system: Any = loaded.system
     device = str(picture.device)
-    steering.check_texts(loaded, given.captions)
-    table = steering.table_of(loaded, given.table)
+    steering.check_texts(loaded, given.captions, given.how)
+    if given.layers is None:
+        steering.check_changes(loaded, given.captions)
+    table, fits = steering.table_of(loaded, given.table), _fits(source, given.captions, device)
     with torch.no_grad():
+        others = {name: _codes(loaded, given, name, device) for name in _DRAWN if getattr(given, name) is not None}
         warn_if_strange(system, picture, source.name)
         code = system.code_of("image", picture)
         states = [State(picture[0].cpu(), code, "picture", ""), _state(system, code, picture, "as read")]
@@ -211,33 +258,41 @@ def edited(
         code = fitted(system, picture, code, source, device)
         states.append(_state(system, code, picture, f"after {source.steps} steps"))
     with torch.no_grad():
-        for name, file in (("sketch", given.sketch), ("label", given.label)):
-            if file is not None:
-                read = sketch_of if name == "sketch" else regions_of
-                other = system.code_of(_KIND.get(name, name), read(file, loaded, resize=resize).to(device))
-                layers = steering.structure(system.layers)
-                if given.layers:
-                    layers = steering.parsed(given.layers, system.layers)
-                code = steering.mixed(other, code, layers)
-                states.append(State(_image(system, code), code, f"with the structure of {file.name}", ""))
-        for text in given.captions:
-            change = steering.Change(loaded, text, table=table, layers=given.layers, how=how, strength=strength)
+        for name, other in others.items():
+            layers = steering.structure(system.layers)
+            if given.layers is not None:
+                layers = steering.parsed(given.layers, system.layers)
+            code = steering.mixed(other[:1], code, layers)
+            states.append(State(_image(system, code), code, f"with the structure of {getattr(given, name).name}", ""))
+        for text, fit in zip(given.captions, fits, strict=True):
+            change = steering.Change(loaded, text, table=table, layers=given.layers, how=given.how, strength=strength)
             code = change(code)
             about = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in change.wanted.items())
             layers = ", ".join(map(str, change.layers))
-            detail = f"{text!r} is about {about or 'nothing that is known: all layers are changed'}; layers {layers}"
+            detail = f"{text!r} is about {about or 'nothing that is known'}; layers {layers}"
             states.append(State(_image(system, code), code, text, detail))
-            if source.clip is not None:
+            if fit is not None:
                 with torch.enable_grad():
-                    code = fitted(system, picture, code, source, device, text)
+                    code = fitted(system, picture, code, source, device, fit)
                 states.append(State(_image(system, code), code, f"{text}, by CLIP", ""))
     return states
 
 
-def fitted(system: Any, picture: Tensor, code: Tensor, source: Source, device: str, text: str = "") -> Tensor:
+def _fits(source: Source, texts: Sequence[str], device: str) -> "list[Clip | None]":
+    """How badly each text fits a picture, by the source's CLIP model, if it has one."""
+    if source.clip is None:
+        return [None] * len(texts)
+    from telldraw.metrics.clip import Clip
+
+    return [Clip(source.clip, text, device) for text in texts]
+
+
+def fitted(
+    system: Any, picture: Tensor, code: Tensor, source: Source, device: str, fit: "Clip | None" = None
+) -> Tensor:
     """Instance-level optimisation from a code [1, L, C], with a progress bar (Xia et al. 2021, Eq. 4).
 
-    With a text the code is to fit that by the source's CLIP model too, and what it starts as is what holds it.
+    With a fit, a text's by a CLIP model, the code is to suit that too, and what it starts as is what holds it.
     """
     from telldraw.commands.progress import progress_of
 
@@ -246,12 +301,8 @@ def fitted(system: Any, picture: Tensor, code: Tensor, source: Source, device: s
 
         system.perceive(load(source.perceptual, device))
     how: dict[str, Any] = {"steps": source.steps}
-    if text:
-        from telldraw.metrics.clip import Clip
-
-        assert source.clip is not None
-        fits = Clip(source.clip, text, device)
-        how |= {"told": lambda images: source.clip_weight * fits(images), "anchor": (code, _HELD)}
+    if fit is not None:
+        how |= {"told": lambda images: source.clip_weight * fit(images), "anchor": (code, _HELD)}
     with progress_of("fitted") as tell:
         tell(0, source.steps)
         return system.optimise(picture, code, each=lambda step, loss: tell(step, source.steps), **how)
@@ -267,60 +318,6 @@ def _state(system: Any, code: Tensor, picture: Tensor, said: str) -> State:
         image = system.synthesise(code)
         error = float((image - picture).square().mean())
     return State(image[0].float().cpu(), code, said, f"{said}: mean square error {error:.4f} (pixels in [-1, 1])")
-
-
-# --- files --------------------------------------------------------------------------------------------------------
-
-
-def sketch_of(file: Path, loaded: "Loaded", *, resize: bool = False) -> Tensor:
-    """A sketch, dark lines on white: [1, 1, H, W] in [-1, 1]. Raises TelldrawError."""
-    image = _opened(file).convert("RGBA")
-    paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    grey = Image.alpha_composite(paper, image).convert("L")
-    side = _side(file, grey, loaded, resize)
-    array = np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS) if grey.size != (side, side) else grey)
-    if array.mean() < 64:
-        raise TelldrawError(f"{file} is mostly dark; a sketch has dark lines on white paper: turn its colours around")
-    return pixels.to_float(torch.from_numpy(array.copy()))[None, None]
-
-
-def regions_of(file: Path, loaded: "Loaded", *, resize: bool = False) -> Tensor:
-    """A map of regions, each pixel the number of its region: [1, H, W] int64. Raises TelldrawError."""
-    system: Any = loaded.system
-    image, count = _opened(file), system.config.region_count
-    if image.mode not in ("L", "P", "1", "I"):
-        raise TelldrawError(
-            f"{file} is in colour ({image.mode}); a label map is a PNG whose pixels are numbers of regions, 0 to "
-            f"{count - 1}"
-        )
-    side = _side(file, image, loaded, resize)
-    array = np.asarray(image.resize((side, side), Image.Resampling.NEAREST)).astype(np.int64)
-    if array.max() >= count:
-        raise TelldrawError(f"{file} has region {array.max()}; {loaded.name} knows 0 to {count - 1}")
-    return torch.from_numpy(array)[None]
-
-
-def _opened(file: Path) -> Image.Image:
-    try:
-        with Image.open(file) as image:
-            image.load()
-            return image.copy()
-    except FileNotFoundError:
-        raise TelldrawError(f"there is no picture {file}") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "it is no picture, or damaged"
-        raise TelldrawError(f"{file} cannot be read as a picture: {str(reason).lower()}") from None
-
-
-def _side(file: Path, image: Image.Image, loaded: "Loaded", resize: bool) -> int:
-    system: Any = loaded.system
-    side = system.config.resolution
-    if image.size != (side, side) and not resize:
-        raise TelldrawError(
-            f"{file} has {image.width}x{image.height} pixels, {loaded.name} takes {side}x{side}; give --resize to make "
-            "it fit"
-        )
-    return side
 
 
 # --- sample sheets ------------------------------------------------------------------------------------------------

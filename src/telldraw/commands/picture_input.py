@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from telldraw.data.pictures import EIGHT_BITS, opaque
 from telldraw.errors import DataError, TelldrawError
 
 if TYPE_CHECKING:
@@ -41,23 +42,17 @@ def of_collection(collection: "Collection", split: str, index: int) -> "Tensor":
     return pixels.to_float(torch.from_numpy(collection.images[rows[index]].copy())).unsqueeze(0)
 
 
-def of_file(path: Path, loaded: "Loaded", *, resize: bool = False) -> "Tensor":
-    """The picture in a file, [1, C, H, W] in [-1, 1], of the size and the kind (grey, colour) that the weights take.
+def opened(path: Path, *, deep: bool = False) -> Image.Image:
+    """The picture in a file, upright where the camera says how it was held; `deep`: also with more than 8 bits.
 
-    A file in colour with three equal channels is grey. `resize` squashes it to a square of the right size.
     Raises TelldrawError naming the file and the remedy.
     """
-    import torch
-
-    from telldraw import pixels
-
-    config: Any = loaded.system.config
-    side, channels = config.resolution, config.channels
     try:
         with Image.open(path) as image:
             image.load()
-            grey = image.mode in ("1", "L", "LA")
-            found = image.convert("L" if grey else "RGB")
+            if image.mode not in EIGHT_BITS and not deep:
+                raise TelldrawError(f"{path} has more than 8 bits a channel ({image.mode}); save it with 8")
+            return ImageOps.exif_transpose(image)
     except FileNotFoundError:
         raise TelldrawError(f"there is no picture {path}") from None
     except IsADirectoryError:
@@ -65,6 +60,22 @@ def of_file(path: Path, loaded: "Loaded", *, resize: bool = False) -> "Tensor":
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "it is no picture, or damaged"
         raise TelldrawError(f"{path} cannot be read as a picture: {str(reason).lower()}") from None
+
+
+def of_file(path: Path, loaded: "Loaded", *, resize: bool = False) -> "Tensor":
+    """The picture in a file, [1, C, H, W] in [-1, 1], of the size and the kind (grey, colour) that the weights take.
+
+    A file in colour with three equal channels is grey, and what is transparent is white. `resize` squashes it to a
+    square of the right size. Raises TelldrawError naming the file and the remedy.
+    """
+    import torch
+
+    from telldraw import pixels
+
+    config: Any = loaded.system.config
+    side, channels = config.resolution, config.channels
+    image = opened(path)
+    found = opaque(image).convert("L" if image.mode in ("1", "L", "LA") else "RGB")
     if found.size != (side, side) and not resize:
         raise TelldrawError(
             f"{path} has {found.width}x{found.height} pixels, {loaded.name} takes {side}x{side}; give --resize to make "
@@ -75,7 +86,10 @@ def of_file(path: Path, loaded: "Loaded", *, resize: bool = False) -> "Tensor":
         array = array[..., 0]
     array = array[..., None] if array.ndim == 2 else array
     if array.shape[-1] != channels:
-        raise TelldrawError(f"{path} is in {_word(array.shape[-1])}, {loaded.name} takes pictures in {_word(channels)}")
+        wanted = _word(channels)
+        raise TelldrawError(
+            f"{path} is in {_word(array.shape[-1])}, {loaded.name} takes pictures in {wanted}; save it in {wanted}"
+        )
     return pixels.to_float(torch.from_numpy(array.transpose(2, 0, 1).copy())).unsqueeze(0)
 
 
