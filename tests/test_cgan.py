@@ -311,6 +311,12 @@ def test_a_wrong_label_needs_one_class_a_picture() -> None:
         ({"network": "paper"}, "three widths of G"),
         ({"marginal_bias": True}, "--config.marginal-bias: only"),
         ({"generator_widths": ()}, "positive numbers"),
+        ({"rate": float("nan")}, "--config.rate nan"),
+        ({"rate": 0.0}, "--config.rate 0.0"),
+        ({"discriminator_dropout": 2.0}, "--config.discriminator-dropout 2.0: from 0 to less than 1"),
+        ({"generator_dropout": float("nan")}, "--config.generator-dropout nan"),
+        ({"betas": (0.5, 1.0)}, r"--config.betas \(0.5, 1.0\): from 0"),
+        ({"momentum_updates": 0}, "--config.momentum-updates 0"),
     ],
 )
 def test_settings_that_make_no_network_are_refused(changes: dict[str, Any], words: str) -> None:

@@ -115,7 +115,10 @@ def test_weights_are_not_measured_on_other_pictures(
 ) -> None:
     colour = make_pictures(tmp_path / "colour.telldraw", channels=3)
     assert main(["evaluate", str(run), "--data", str(colour)]) == 2
-    assert "has pictures of 3 channels, classifier-tiny was trained on 1" in capsys.readouterr().err
+    assert (
+        "has pictures in colour, classifier-tiny was trained on pictures in grey; take a set in grey"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_classifier_does_not_generate(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

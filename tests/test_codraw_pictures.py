@@ -180,7 +180,7 @@ def test_less_is_kept_where_more_must_be_seen(
         (["codraw-objects", "--context", "0.5"], "--context 0.5: 1 cuts at"),
         (["codraw-objects", "--visible", "0"], "--visible 0: a share above 0"),
         (["codraw-scenes", "--resolution", "4"], "--resolution 4: 8 to 512"),
-        (["codraw-scenes", "--workers", "0"], "--workers and --limit are 1 or more"),
+        (["codraw-scenes", "--workers", "0"], "--workers 0: at least 1 is needed"),
     ],
 )
 def test_flags_out_of_range_are_named(codraw_like: Path, flags: list[str], what: str) -> None:

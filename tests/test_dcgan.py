@@ -166,6 +166,8 @@ def test_measuring_changes_statistics_and_no_weight() -> None:
         ({"objective": "wasserstein"}, "--config.clip 0.01"),
         ({"resolution": 48}, "--config.resolution 48: choose one of 8, 16, 32, 64"),
         ({"discriminator_steps": 0}, "--config.discriminator-steps 0"),
+        ({"clip": -1.0}, "--config.clip -1.0"),
+        ({"generator_rate": float("nan")}, "--config.generator-rate nan"),
     ],
 )
 def test_what_cannot_work_is_refused_in_a_sentence(settings: dict[str, Any], named: str) -> None:

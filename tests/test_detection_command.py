@@ -228,7 +228,7 @@ def test_a_run_begins_with_given_weights(run: Path, prepared: Path, tmp_path: Pa
 
 def test_weights_to_begin_with_have_to_fit(run: Path, drawer: Path, prepared: Path) -> None:
     flags = ["detector", "--data", str(prepared), "--preset", "tiny", "--out", "new", "--batch-size", "4"]
-    with pytest.raises(TrainingError, match="--start-from .*does not fit.*size mismatch"):
+    with pytest.raises(TrainingError, match="--start-from .*of other sizes: channels .* there, 8 24 here"):
         training.run([*flags, "--start-from", str(run), "--config.channels", "8", "24"])
     with pytest.raises(TrainingError, match="--start-from .*another system"):
         training.run([*flags, "--start-from", str(drawer)])

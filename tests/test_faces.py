@@ -498,7 +498,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["--render", "10", "--resolution", "16"], "--resolution 16: faces are drawn with 32 to 256 pixels"),
         (["--render", "10", "--train", "5"], "--render N splits by itself"),
         (["--render", "10", "--shard", "1/2", "--as-celeba", "x"], "--as-celeba goes with a whole set"),
-        (["--render", "10", "--workers", "0"], "--workers is 1 or more"),
+        (["--render", "10", "--workers", "0"], "--workers 0: at least 1 is needed"),
     ],
 )
 def test_wrong_flags(words: list[str], wrong: str) -> None:

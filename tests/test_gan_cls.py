@@ -267,6 +267,18 @@ def test_what_it_draws_is_measured(run: Path, bars: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flag", "said"),
+    [("--classifier", "does not tell the 48 kinds of solid apart"), ("--retriever", "which reads no captions")],
+)
+def test_a_wrong_judge_is_refused_before_anything_is_drawn(
+    flag: str, said: str, run: Path, bars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(run), "--data", str(bars), flag, str(run)]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "drawn" not in error
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "give one, such as"),

@@ -1,7 +1,9 @@
 """What `telldraw evaluate` says of a system that draws from noise and a label."""
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from pictures_like import make_pictures
 from telldraw import pixels, weights
 from telldraw.cli import main
 from telldraw.commands import generation
+from telldraw.commands.counting import counted
+from telldraw.commands.picture_evaluation import check_fits
 from telldraw.data.collection import Collection
+from telldraw.errors import DataError
 from telldraw.metrics.conditional import KINDS
 
 
@@ -114,6 +119,22 @@ def test_who_judges_must_be_a_classifier_of_these_classes(run: Path, judge: Path
     assert main(["evaluate", str(run), "--data", str(bars), "--samples", "3", "--classifier", str(run)]) == 2
     said = capsys.readouterr().err
     assert "holds cgan, which does not classify pictures" in said and "Traceback" not in said
+    assert "drawn" not in said, "before anything is drawn"
+
+
+def test_a_judge_of_other_pictures_is_refused(run: Path, bars: Path, tmp_path: Path, capsys: Any) -> None:
+    larger = make_pictures(tmp_path / "larger.telldraw", side=28)
+    other = train("classifier", larger, tmp_path / "other", "--examples", "32")
+    assert main(["evaluate", str(run), "--data", str(bars), "--classifier", str(other)]) == 2
+    said = capsys.readouterr().err
+    assert f"--classifier {other} does not judge these pictures" in said and "--resolution 28" in said
+
+
+def test_there_are_two_samples_of_each_class_at_least(run: Path, bars: Path, capsys: Any) -> None:
+    for count in ("2", "5"):
+        assert main(["evaluate", str(run), "--data", str(bars), "--samples", count]) == 2
+        said = capsys.readouterr().err
+        assert f"--samples {count}: at least 6 are needed, two of each of 3 classes" in said
 
 
 @pytest.mark.parametrize(
@@ -134,3 +155,75 @@ def test_training_on_pictures_of_another_kind_is_refused(
 def test_a_class_that_is_none_cannot_be_drawn(run: Path, tmp_path: Path, capsys: Any) -> None:
     assert main(["generate", str(run), "--label", "above", "--out", str(tmp_path / "x.png")]) == 2
     assert "--label above: there is no such class; choose from left, middle, right" in capsys.readouterr().err
+
+
+# --- pictures that do not fit ---------------------------------------------------------------------------------------
+
+
+def known(**changes: Any) -> Any:
+    facts = {"path": "set", "resolution": 20, "channels": 1, "classes": ("a", "b")}
+    return SimpleNamespace(**(facts | changes))
+
+
+CARD = {"name": "it", "system": "cgan", "data": "bars", "resolution": 20, "channels": 1, "classes": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"resolution": 28},
+            "set has pictures of 28x28 pixels, it was trained on 20x20; prepare it with --resolution 20",
+        ),
+        (
+            {"channels": 3},
+            "set has pictures in colour, it was trained on pictures in grey; take a set in grey, or train",
+        ),
+        ({"classes": ("a",)}, "set has other classes than it was trained on; take a set with the same, such as bars"),
+    ],
+)
+def test_pictures_of_another_kind_are_refused_with_a_remedy(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        check_fits({**CARD, "config": {"num_classes": 2}}, known(**changes))
+    check_fits({**CARD, "config": {"num_classes": 2}}, known())
+
+
+@pytest.mark.parametrize(
+    ("system", "config"),
+    [("vae", {"latents": 2}), ("dcgan", {}), ("pixelcnn", {"num_classes": 2, "conditional": False})],
+)
+def test_who_takes_no_label_does_not_care_for_classes(system: str, config: dict[str, Any]) -> None:
+    check_fits({**CARD, "system": system, "config": config}, known(classes=("c",)))
+
+
+def test_a_judge_for_rejection_says_what_differs(run: Path, tmp_path: Path, capsys: Any) -> None:
+    larger = make_pictures(tmp_path / "larger.telldraw", side=28)
+    other = train("classifier", larger, tmp_path / "other", "--examples", "32")
+    words = ["--reject", "0.5", "--judge", str(other), "--out", str(tmp_path / "x.png")]
+    assert main(["generate", str(run), *words]) == 2
+    assert "was trained on pictures of another resolution than cgan-tiny" in capsys.readouterr().err
+
+
+# --- sentences ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["generate", "--seed", "-1"], "--seed -1: a whole number from 0"),
+        (["interpolate", "--from-seed", "-1"], "--from-seed -1: a whole number from 0"),
+        (["interpolate", "--to-seed", "-1"], "--to-seed -1: a whole number from 0"),
+        (["interpolate", "--from-label", "left", "--to-label", "33"], "--to-label 33: there is no such class"),
+        (["interpolate", "--from-label", "33", "--to-label", "left"], "--from-label 33: there is no such class"),
+    ],
+)
+def test_the_flag_that_is_wrong_is_named(
+    run: Path, tmp_path: Path, words: list[str], sentence: str, capsys: Any
+) -> None:
+    assert main([words[0], str(run), *words[1:], "--out", str(tmp_path / "x.png")]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_numbers_have_the_right_noun() -> None:
+    found = counted(1, "fault"), counted(2000, "fault"), counted(1, "class", "classes"), counted(0, "class", "classes")
+    assert found == ("1 fault", "2,000 faults", "1 class", "0 classes")

@@ -337,7 +337,7 @@ def test_stages_that_do_not_fit_get_one_sentence(
     for words, said in (
         (("--preset", "tiny-2", "--text-encoder", encoder), "--start-from is missing: stage II"),
         (("--preset", "tiny", "--text-encoder", encoder, "--config.resolution", "32"), "16x16"),
-        ((*begun, "--config.first-width", "16"), "does not fit"),
+        ((*begun, "--config.first-width", "16"), "other sizes: first-width "),
         ((*begun[:2], "--start-from", encoder), "text encoder"),
     ):
         assert main(command(bars, tmp_path / "x", *words)) == 2

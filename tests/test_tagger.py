@@ -218,18 +218,46 @@ def test_a_run_is_measured_beside_what_is_as_easily_guessed(
     [
         ("", "one of the two"),
         ("p.png --features f.npy", "one of the two"),
-        ("no.png", "no.png"),
+        ("no.png", "there is no picture"),
+        (".png", "is a folder"),
         ("p.png --nearest 0", "--nearest 0"),
-        ("--features wrong.npy", "finite numbers"),
+        ("p.png --samples 100000000", "--samples 100000000: 1 to 10,000"),
+        ("wide.png", "has 40x16 pixels, eyes takes 16x16; give --resize"),
+        ("grey.png", "is in grey, eyes takes pictures in colour"),
+        ("--features wrong.npy", "numbers [N, "),
+        ("--features none.npy", "has no row"),
+        ("--features nan.npy", "not all are finite numbers"),
+        ("--features no.npy", "cannot be read: no such file"),
     ],
 )
 def test_tag_says_what_is_wrong(
     run: tuple[Path, Path], tmp_path: Path, flags: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    size = len(weights.load(run[0] / "weights").system.mean)  # type: ignore[arg-type]
     np.save(tmp_path / "wrong.npy", np.zeros((1, 3)))
+    np.save(tmp_path / "none.npy", np.zeros((0, size)))
+    np.save(tmp_path / "nan.npy", np.full((3, size), np.nan))
+    Image.new("RGB", (40, 16)).save(tmp_path / "wide.png")
+    Image.new("L", (16, 16)).save(tmp_path / "grey.png")
+    (tmp_path / ".png").mkdir()
     words = [str(tmp_path / word) if word.endswith((".npy", ".png")) else word for word in flags.split()]
+    capsys.readouterr()
     assert cli.main(["tag", *words, "--weights", str(run[0])]) == 2
-    assert said in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert said in error and "Errno" not in error and error.count("\n") == 1
+
+
+def test_a_picture_of_another_size_is_squashed_when_asked(
+    run: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (40, 16), (90, 20, 200)).save(tmp_path / "wide.png")
+    Image.new("RGB", (16, 16), (90, 20, 200)).save(tmp_path / "p.png")
+    told = []
+    for words in (["wide.png", "--resize"], ["p.png"]):
+        capsys.readouterr()
+        assert cli.main(["tag", str(tmp_path / words[0]), *words[1:], "--weights", str(run[0])]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
 
 
 def test_weights_of_another_system_find_no_words(network: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """`telldraw train` as a user meets it: on a small data set, stopped, killed, gone on with, and told nonsense."""
 
+import io
 import json
 import os
 import signal
@@ -19,8 +20,10 @@ from torch import Tensor
 from telldraw import systems, weights
 from telldraw.cli import main
 from telldraw.data.archive import Dataset, Writer, end_to_end
+from telldraw.errors import TrainingError
 from telldraw.text import PADDING, TELLER, UNKNOWN, Vocabulary
 from telldraw.training import checkpoint
+from telldraw.training.log import Log
 from telldraw.training.schedule import Schedule
 
 WORDS = Vocabulary((PADDING, UNKNOWN, TELLER, *"a red blue cube tree on the left right".split()))
@@ -423,6 +426,39 @@ def test_what_is_refused_leaves_no_run_behind(data: Path, tmp_path: Path, capsys
     refused(capsys, flags(data, run, "--config.glove", "/nowhere/glove.txt"))
     refused(capsys, [*flags(data, run), "--batch-size", "50"])
     assert main(flags(data, run, examples=4)) == 0
+
+
+def test_what_is_refused_leaves_the_folder_as_it_was(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(capsys, [*flags(data, tmp_path / "new"), "--batch-size", "50"])
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "empty").mkdir()
+    refused(capsys, [*flags(data, tmp_path / "empty"), "--batch-size", "50"])
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_a_run_refused_at_its_first_step_is_none(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(self: Any, batch: Any, update: Any) -> None:
+        raise TrainingError("not like this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(geneva.System, "training_step", never)
+        assert main(flags(data, tmp_path / "run", "--seed", "1")) == 2
+    assert "telldraw: not like this" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main(flags(data, tmp_path / "run", examples=4)) == 0
+
+
+def test_the_status_line_does_not_count_beyond_the_end(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    log = Log(tmp_path, 0, stream=stream, tensorboard=False)
+    log.figures(64, 16, {})
+    log.close()
+    said = stream.getvalue()
+    assert said.startswith("64 examples") and " 0 s left" in said and "-0" not in said
 
 
 def test_a_missing_data_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

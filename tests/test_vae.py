@@ -311,7 +311,7 @@ def test_sizes_of_the_published_example() -> None:
             {"binarise": "threshold", "decoder": "gaussian"},
             "--config.binarise threshold needs --config.decoder bernoul",
         ),
-        ({"variance_floor": 0.0}, "--config.variance_floor 0.0: more than 0"),
+        ({"variance_floor": 0.0}, "--config.variance-floor 0.0: more than 0"),
         ({"network": "convolutional", "resolution": 28}, "a multiple of 16 is needed for the 4 halvings"),
         ({"latents": 0}, "--config.latents 0: at least 1"),
         ({"hidden": ()}, "--config.hidden: at least one number"),

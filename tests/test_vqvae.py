@@ -354,6 +354,7 @@ def test_it_learns_to_reconstruct_and_then_to_draw_what_the_label_says() -> None
         ({"strides": (4, 2, 2)}, "--config.prior-layers"),
         ({"resolution": 20}, "a multiple of 8"),
         ({"untold": 1.0}, "--config.untold"),
+        ({"codes": 1}, "--config.codes 1: at least 2"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
@@ -444,6 +445,12 @@ def test_two_stages_by_two_commands_and_a_stopped_run_goes_on_exactly(
         assert 1 <= report[f"perplexity_level_{level}"]["value"] <= report[f"used_level_{level}"]["value"] <= 8
         assert report[f"bits_level_{level}"]["value"] > 0
 
+    capsys.readouterr()
+    few = ["reconstruct", str(codes), "--data", str(collection), "--index", "6", "--out", str(tmp_path / "few.png")]
+    assert main(few) == 0
+    out, err = capsys.readouterr()
+    assert "--n 10: the split 'test' has only 2 pictures from --index 6 on" in err and "mean of 2 pictures" in out
+
     picture = tmp_path / "drawn.png"
     assert main(["generate", str(prior), "--label", "left, middle", "--n", "2", "--out", str(picture)]) == 0
     assert picture.exists()
@@ -451,5 +458,11 @@ def test_two_stages_by_two_commands_and_a_stopped_run_goes_on_exactly(
     assert main(["generate", str(codes), "--out", str(tmp_path / "none.png")]) == 2
     said = capsys.readouterr().err
     assert "first stage" in said and "--start-from" in said
-    assert train(collection, tmp_path / "without", "--config.stage", "prior", "--examples", "16") == 2
-    assert "--start-from" in capsys.readouterr().err
+    without = tmp_path / "without"
+    assert train(collection, without, "--config.stage", "prior", "--examples", "16") == 2
+    assert "--start-from is missing" in capsys.readouterr().err and not without.exists()
+    assert train(collection, without, *flags, "--examples", "16") == 0  # as it was told
+    sizes = ("--config.codes", "4", "--examples", "16")
+    assert train(collection, tmp_path / "sizes", *flags, *sizes) == 2
+    said = capsys.readouterr().err
+    assert f"--start-from {codes} holds weights of other sizes: codes 8 there, 4 here" in said

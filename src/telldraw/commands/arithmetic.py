@@ -92,7 +92,7 @@ def _check(options: Options) -> None:
     from telldraw.drawing import files
     from telldraw.drawing.noise import check_seed
 
-    check_seed(options.seed)
+    check_seed(options.seed, "--seed")
     for flag, value, low, high in (
         ("--average", options.average, 1, 1000),
         ("--repeats", options.repeats, 2, 100_000),

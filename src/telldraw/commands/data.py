@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from telldraw.commands.counting import at_least, counted
 from telldraw.data import DATASETS
-from telldraw.errors import DataError, TelldrawError
+from telldraw.errors import DataError
 
 if TYPE_CHECKING:
     from telldraw.data.archive import Dataset, Dialogue
@@ -40,8 +41,7 @@ class Data:
                 raise DataError("say which prepared data set: telldraw data PATH")
             _list()
             return
-        if min(self.dialogues, self.pictures) < 1:
-            raise TelldrawError("--dialogues and --pictures are 1 or more")
+        at_least(("--dialogues", self.dialogues, 1), ("--pictures", self.pictures, 1))
         from telldraw.commands.picture_data import describe, strips
         from telldraw.data.collection import Collection
         from telldraw.data.prepared import open_prepared
@@ -61,7 +61,7 @@ class Data:
             if not chosen:
                 raise DataError(f"the split {self.split!r} of {self.path} has no dialogue; choose another with --split")
             _sheet(dataset, chosen, self.sheet)
-            print(f"{self.sheet}: {len(chosen)} dialogues of {self.split}")
+            print(f"{self.sheet}: {counted(len(chosen), 'dialogue')} of {self.split}")
 
 
 def run(argv: list[str]) -> None:
@@ -108,13 +108,15 @@ def _describe(dataset: "Dataset") -> None:
     for split, dialogues in dataset.splits.items():
         turns = sum(d.stop - d.start for d in dialogues)
         mean = f", {turns / len(dialogues):.2f} a dialogue" if dialogues else ""
-        print(f"{split:>6}: {len(dialogues):,} dialogues, {turns:,} turns{mean}")
+        print(f"{split:>6}: {counted(len(dialogues), 'dialogue')}, {counted(turns, 'turn')}{mean}")
     lengths = [len(dataset.words(row)) for row in range(len(dataset))]
     mean = sum(lengths) / len(lengths)
     print(f"words: {len(dataset.vocabulary):,} known; {mean:.1f} an instruction, at most {max(lengths)}")
     counts = dataset.objects.sum(0, dtype=int)
     often = sorted(zip(dataset.classes, counts.tolist(), strict=True), key=lambda pair: -pair[1])
-    classes = f"{len(dataset.classes)} classes, by pictures: " + ", ".join(f"{name} {n:,}" for name, n in often)
+    classes = f"{counted(len(dataset.classes), 'class', 'classes')}, by pictures: " + ", ".join(
+        f"{name} {n:,}" for name, n in often
+    )
     print(textwrap.fill(classes, 100, subsequent_indent="  "))
     print(f"{sum(facts['bytes'] for facts in dataset.manifest['files'].values()) / 1e9:.2f} GB")
     for dialogue, what in dataset.manifest.get("left out", []):

@@ -17,7 +17,7 @@ from telldraw.commands.picture_evaluation import Figure, Job, progress
 from telldraw.commands.picture_sheets import noises
 from telldraw.commands.ranking import r_precision
 from telldraw.drawing.sheet import contact_sheet
-from telldraw.errors import DataError
+from telldraw.errors import DataError, WeightsError
 from telldraw.metrics import conditional
 from telldraw.text import normalise
 
@@ -42,11 +42,12 @@ def depicting(job: Job) -> dict[str, Figure]:
     """All figures of a system that is TextToImage, and a sheet of what it drew."""
     system: Any = job.loaded.system
     reader = reading.attach(job.loaded, job.options.device)
+    judge, ranker = _judge(job), _ranker(job, reader)  # who is refused, is before the drawing
     asked = _draw(job)
     page = depiction.sheet(system, job.collection, job.rows, device=job.options.device)
     job.sheets["captions"] = contact_sheet(page)
-    figures = _obeyed(job, asked)
-    figures |= _retrieved(job, asked, reader) | _varied(job, asked) | _matched(job)
+    figures = _obeyed(job, asked, judge)
+    figures |= _retrieved(job, asked, reader, ranker) | _varied(job, asked) | _matched(job)
     return figures
 
 
@@ -75,9 +76,8 @@ def _pictures(job: Job, rows: list[int] | range) -> Tensor:
     return pixels.to_float(torch.from_numpy(job.collection.images[list(rows)]))
 
 
-def _obeyed(job: Job, asked: Asked) -> dict[str, Figure]:
+def _obeyed(job: Job, asked: Asked, judge: "Loaded | None") -> dict[str, Figure]:
     """What a judge finds in the drawings of what their captions say."""
-    judge = _judge(job)
     if judge is None:
         return {"obeyed": Figure("not measured", "no judge; name a classifier with --classifier")}
     train = job.collection.split("train")[: len(asked.drawn)]
@@ -87,7 +87,7 @@ def _obeyed(job: Job, asked: Asked) -> dict[str, Figure]:
 
 
 def _judge(job: Job) -> "Loaded | None":
-    """The classifier that was named, or the one at hand for this kind of pictures."""
+    """The classifier that was named, or the one at hand for this kind of pictures. Raises WeightsError."""
     from telldraw import weights
     from telldraw.data.clevr_birds import KINDS
 
@@ -95,7 +95,10 @@ def _judge(job: Job) -> "Loaded | None":
     if given == NONE:
         return None
     if given is not None:
-        return weights.load(weights.find(given), device)
+        judge = weights.load(weights.find(given), device)
+        obedience.check(judge)
+        _check_size("--classifier", given, judge.system.config, job)
+        return judge
     wanted = "classifier", job.collection.name, job.collection.resolution, list(KINDS)
     for folder in weights.at_hand().values():
         about = weights.card(folder)
@@ -104,11 +107,30 @@ def _judge(job: Job) -> "Loaded | None":
     return None
 
 
-@torch.inference_mode()
-def _retrieved(job: Job, asked: Asked, reader: reading.Reader) -> dict[str, Figure]:
-    """R-precision of the drawings and of the true pictures, by a text encoder that also looks at pictures."""
+def _ranker(job: Job, reader: reading.Reader) -> reading.Reader:
+    """Who ranks captions: the text encoder that was named, or the drawer's own. Raises WeightsError: none for these."""
     given = job.options.retriever
-    judge = reader if given is None else reading.load(given, job.options.device)
+    if given is None:
+        return reader
+    judge = reading.load(given, job.options.device)
+    if judge.system.config.pairs == "pictures":
+        _check_size("--retriever", given, judge.system.config, job)
+    return judge
+
+
+def _check_size(flag: str, given: str, config: Any, job: Job) -> None:
+    """Raise WeightsError when a judge takes pictures of another size than those that are drawn."""
+    side = job.collection.resolution
+    if config.resolution != side:
+        raise WeightsError(
+            f"{flag} {given} looks at pictures of {config.resolution}x{config.resolution} pixels, and these have "
+            f"{side}x{side}; name one that was trained on such"
+        )
+
+
+@torch.inference_mode()
+def _retrieved(job: Job, asked: Asked, reader: reading.Reader, judge: reading.Reader) -> dict[str, Figure]:
+    """R-precision of the drawings and of the true pictures, by a text encoder that also looks at pictures."""
     if judge.system.config.pairs != "pictures":
         return {"r_precision": Figure("not measured", f"{judge.name} does not look at pictures; name a --retriever")}
     device = job.options.device

@@ -97,13 +97,14 @@ def _instructions(options: Draw) -> list[str] | None:
 def _check(options: Draw, conversing: bool) -> None:
     """Raise TelldrawError for flags out of range, and for outputs that could not be written."""
     from telldraw.drawing import files
-    from telldraw.drawing.noise import check_seed
+    from telldraw.drawing.noise import LARGEST_SEED, check_seed
     from telldraw.drawing.sheet import scale_for
 
     if not 1 <= options.candidates <= _MOST_CANDIDATES:
         raise TelldrawError(f"--candidates is a number from 1 to {_MOST_CANDIDATES}, not {options.candidates}")
-    check_seed((options.seed or 0) + options.candidates - 1)
-    check_seed(options.seed or 0)
+    seed = check_seed(options.seed or 0, "--seed")
+    if seed + options.candidates - 1 > LARGEST_SEED:
+        raise TelldrawError(f"--seed {seed}: the last of {options.candidates} candidates has one above {LARGEST_SEED}")
     scale_for(1, options.scale)
     if conversing:
         given = {"--sheet": options.sheet, "--animate": options.animate, "--frames": options.frames}

@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from telldraw import pixels
+from telldraw.commands.counting import counted
 from telldraw.commands.latents import truncate
-from telldraw.commands.picture_evaluation import Figure, Job, frechet, progress
+from telldraw.commands.picture_evaluation import Figure, Job, check_fits, frechet, progress
 from telldraw.commands.picture_sheets import one_hot
 from telldraw.drawing.noise import noise
 from telldraw.drawing.sheet import enlarge, grid
@@ -69,11 +70,12 @@ def draw(job: Job) -> Drawn:
 
 def generation(job: Job) -> dict[str, Figure]:
     """All figures of a system that is Generative, and a sheet of what it drew."""
+    judge = chosen(job.options.classifier, job.collection, job.options.device)  # who is refused, is before the drawing
+    _check_samples(job)
     drawn = draw(job)
     columns = min(len(job.collection.classes), _COLUMNS) if drawn.asked is not None else _COLUMNS
     job.sheets["samples"] = sheet(drawn, columns)
     figures = _likelihood(job, drawn) | _copies(job, drawn)
-    judge = chosen(job.options.classifier, job.collection, job.options.device)
     if drawn.asked is None and judge is not None:
         figures = _features(job, drawn, judge, true_pictures(job.collection, job.rows)[0]) | figures
     if drawn.asked is not None:
@@ -83,6 +85,16 @@ def generation(job: Job) -> dict[str, Figure]:
             figures = _obedience(job, drawn, judge) | figures
         figures |= _spread(job, drawn) | _verdicts(job, drawn)
     return figures
+
+
+def _check_samples(job: Job) -> None:
+    """Raise DataError when too few are drawn to say anything of each class."""
+    classes = getattr(job.loaded.system, "label_dim", 0)
+    if classes and not job.collection.many and job.options.samples < 2 * classes:
+        raise DataError(
+            f"--samples {job.options.samples}: at least {2 * classes} are needed, two of each of "
+            f"{counted(classes, 'class', 'classes')}"
+        )
 
 
 def sheet(drawn: Drawn, columns: int) -> Image.Image:
@@ -102,7 +114,7 @@ def sheet(drawn: Drawn, columns: int) -> Image.Image:
 def chosen(given: str | None, collection: "Collection", device: str) -> "Loaded | None":
     """The classifier that was named, or the one at hand for these pictures; None where there is none or none is wanted.
 
-    Raises WeightsError when what was named is no classifier of these classes.
+    Raises WeightsError when what was named is no classifier of these classes, or of pictures of another size or kind.
     """
     from telldraw import weights
     from telldraw.protocols import Classifier
@@ -121,6 +133,10 @@ def chosen(given: str | None, collection: "Collection", device: str) -> "Loaded 
         raise WeightsError(f"--classifier {given} holds {loaded.card['system']}, which does not classify pictures")
     if tuple(loaded.card.get("classes", ())) != collection.classes:
         raise WeightsError(f"--classifier {given} knows other classes than {collection.path} has; train one on these")
+    try:
+        check_fits(loaded.card, collection)
+    except DataError as error:
+        raise WeightsError(f"--classifier {given} does not judge these pictures: {error}") from None
     return loaded
 
 

@@ -93,8 +93,8 @@ def _check(options: Options) -> None:
     from telldraw.drawing import files
     from telldraw.drawing.noise import check_seed
 
-    for seed in (options.from_seed, options.to_seed or 0):
-        check_seed(seed)
+    check_seed(options.from_seed, "--from-seed")
+    check_seed(options.to_seed or 0, "--to-seed")
     for flag, value, low, high in (
         ("--n", options.n, 2, _MOST_STEPS),
         ("--rows", options.rows, 1, _MOST_ROWS),
@@ -128,7 +128,8 @@ def walks(loaded: "Loaded", options: Options) -> "Tensor":
     classes: Sequence[str] = loaded.card.get("classes", [])
     label = None
     if options.from_label is not None:
-        ends = [check_label(system, word, classes) for word in (options.from_label, options.to_label)]
+        labels = ("--from-label", options.from_label), ("--to-label", options.to_label)
+        ends = [check_label(system, word, classes, flag) for flag, word in labels]
         one, two = (one_hot(end, system.label_dim, device).sum(0, keepdim=True) for end in ends)
         label = latents.walk(one, two, options.n, "linear").expand(count, -1, -1)
     elif system.label_dim:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from telldraw import pixels
+from telldraw.commands.counting import counted
 from telldraw.data.regions import colours
 from telldraw.drawing.sheet import Frame, Strip, grid
 from telldraw.errors import DataError
@@ -27,19 +28,19 @@ def describe(collection: "Collection") -> None:
     print(f"{collection.name}, {kind}, {side} x {side} pixels")
     print(f"licence: {collection.licence}; owner: {collection.manifest.get('url', 'not stated')}")
     for split, rows in collection.splits.items():
-        print(f"{split:>6}: {len(rows):,} pictures")
+        print(f"{split:>6}: {counted(len(rows), 'picture')}")
     if collection.classes:
         counts = collection.labels.sum(0, dtype=int).tolist()
         often = ", ".join(f"{name} ({n:,})" for name, n in zip(collection.classes, counts, strict=True))
         a_picture = f", {sum(counts) / len(collection):.1f} a picture" if collection.many else ""
-        listed = f"{len(collection.classes)} classes{a_picture}, by pictures: {often}"
+        listed = f"{counted(len(collection.classes), 'class', 'classes')}{a_picture}, by pictures: {often}"
         print(textwrap.fill(listed, 100, subsequent_indent="  "))
     else:
         print("no classes")
     if told := [len(collection.captions(row)) for row in range(len(collection))] if _has_captions(collection) else []:
         print(f"captions: {sum(told):,}, {sum(told) / len(told):.1f} a picture, at most {max(told)}")
     for name, one in collection.maps.items():
-        print(f"map: {name}" + (f", {len(one.names)} regions: {', '.join(one.names)}" if one.names else ""))
+        print(f"map: {name}" + (f", {counted(len(one.names), 'region')}: {', '.join(one.names)}" if one.names else ""))
     for remark in collection.manifest.get("remarks", []):
         print(f"remark: {remark}")
     print(f"{sum(facts['bytes'] for facts in collection.manifest['files'].values()) / 1e9:.2f} GB")

@@ -95,16 +95,33 @@ def evaluate(argv: list[str], options: Any, folder: Path, out: Path) -> None:
 
 
 def check_fits(card: dict[str, Any], collection: "Collection") -> None:
-    """Raise DataError when the weights with this card are of other pictures than these."""
+    """Raise DataError when the weights with this card are of other pictures, or know other classes, than these."""
     here, name = collection, card.get("name", "the system")
-    for what, theirs, ours in (
-        ("pixels a side", card.get("resolution", here.resolution), here.resolution),
-        ("channels", card.get("channels", here.channels), here.channels),
-    ):
-        if theirs != ours:
-            raise DataError(f"{here.path} has pictures of {ours} {what}, {name} was trained on {theirs}")
-    if tuple(card.get("classes", here.classes)) != here.classes:
-        raise DataError(f"{here.path} has other classes than {name} was trained on")
+    side, channels = card.get("resolution", here.resolution), card.get("channels", here.channels)
+    if side != here.resolution:
+        raise DataError(
+            f"{here.path} has pictures of {here.resolution}x{here.resolution} pixels, {name} was trained on "
+            f"{side}x{side}; prepare it with --resolution {side}"
+        )
+    if channels != here.channels:
+        ours, theirs = ("in grey" if each == 1 else "in colour" for each in (here.channels, channels))
+        raise DataError(
+            f"{here.path} has pictures {ours}, {name} was trained on pictures {theirs}; take a set {theirs}, or train "
+            "on this one"
+        )
+    if _knows_classes(card) and tuple(card.get("classes", here.classes)) != here.classes:
+        known = f"{card['data']} as it was prepared for them" if card.get("data") else "the one they were trained on"
+        raise DataError(
+            f"{here.path} has other classes than {name} was trained on; take a set with the same, such as {known}"
+        )
+
+
+def _knows_classes(card: dict[str, Any]) -> bool:
+    """Whether the weights with this card take or give the classes of their data; others do not care what these are."""
+    entry, config = SYSTEMS.get(card.get("system", "")), card.get("config", {})
+    if entry is not None and entry.batch in ("Tags", "Multimodal"):
+        return True
+    return bool(config.get("num_classes", 0)) and config.get("conditional", True)
 
 
 def frechet(

@@ -111,17 +111,17 @@ def plane(side: int, device: torch.device | str = "cpu") -> Tensor:
     return torch.stack([first, second], -1).flatten(0, 1)
 
 
-def check_label(system: "Generative", label: str | None, classes: Sequence[str]) -> list[int]:
+def check_label(system: "Generative", label: str | None, classes: Sequence[str], flag: str = "--label") -> list[int]:
     """The numbers of the classes named in `label` ("3", or "tree, sun"). Raises TelldrawError naming what there is."""
     if label is None:
         return []
     if not system.label_dim:
-        raise TelldrawError(f"--label {label}: these weights take no label")
+        raise TelldrawError(f"{flag} {label}: these weights take no label")
     found = []
     for word in (part.strip() for part in label.split(",")):
         if word not in classes:
             listed = ", ".join(classes) if len(classes) <= 60 else f"{classes[0]} ... {classes[-1]}"
-            raise TelldrawError(f"--label {word}: there is no such class; choose from {listed}")
+            raise TelldrawError(f"{flag} {word}: there is no such class; choose from {listed}")
         found.append(list(classes).index(word))
     return found
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from telldraw.commands.counting import at_least
 from telldraw.commands.prepare_captioned import CAPTIONED
 from telldraw.commands.prepare_pictures import PICTURES
 from telldraw.commands.prepare_real_faces import REAL_FACES
@@ -47,8 +48,7 @@ class CoDraw:
             raise DataError(f"say where CoDraw is: --from FOLDER; its owner distributes it at {DATASETS['codraw'].url}")
         if not 8 <= self.resolution <= 512:
             raise TelldrawError(f"--resolution {self.resolution}: 8 to 512 pixels can be drawn")
-        if self.workers < 1 or (self.limit is not None and self.limit < 1):
-            raise TelldrawError("--workers and --limit are 1 or more")
+        at_least(("--workers", self.workers, 1), ("--limit", self.limit, 1))
         from telldraw.data.codraw import prepare
 
         out = self.out or Path(f"codraw-{self.resolution}.telldraw")
@@ -116,8 +116,7 @@ class ICLEVR:
         """Prepare, then say what there is."""
         if not 16 <= self.resolution <= 512:
             raise TelldrawError(f"--resolution {self.resolution}: 16 to 512 pixels can be drawn")
-        if self.workers < 1 or (self.limit is not None and self.limit < 1):
-            raise TelldrawError("--workers and --limit are 1 or more")
+        at_least(("--workers", self.workers, 1), ("--limit", self.limit, 1))
         out = self.out or Path(f"iclevr-{self.resolution}.telldraw")
         counts = (self.render, self.train, self.val, self.test)
         if all(count is None for count in counts):
@@ -158,8 +157,9 @@ class ICLEVR:
 
     def _render(self, out: Path) -> None:
         counts, shard = counts_of(self.render, (self.train, self.val, self.test), held=0.2), shard_of(self.shard)
-        if self.seed < 0 or not 1 <= self.samples <= 65536:
-            raise TelldrawError("--seed is 0 or more, --samples 1 to 65,536")
+        at_least(("--seed", self.seed, 0))
+        if not 1 <= self.samples <= 65536:
+            raise TelldrawError(f"--samples {self.samples}: 1 to 65,536 paths a pixel are possible")
         from telldraw.data.iclevr_render import LICENCE, Plan
         from telldraw.data.rendering import render
 

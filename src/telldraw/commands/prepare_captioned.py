@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from telldraw.commands.counting import at_least, counted
 from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
@@ -104,17 +105,16 @@ def prepared(
         raise DataError(f"say where {name} is: --from FOLDER; its owner distributes it at {DATASETS[name].url}")
     if not 8 <= flags.resolution <= 1024:
         raise TelldrawError(f"--resolution {flags.resolution}: 8 to 1024 pixels can be prepared")
-    if flags.workers < 1:
-        raise TelldrawError(f"--workers {flags.workers}: at least 1 is needed")
+    at_least(("--workers", flags.workers, 1))
     from telldraw.data.captioned import How
 
     out, started = flags.out or Path(f"{name}-{flags.resolution}.telldraw"), time.monotonic()
     with progress_of("read") as progress:
         how = How(flags.resolution, fit, flags.strict, flags.overwrite, flags.workers, say, progress)
         report = prepare(source, out, how, **options)
-    counts = ", ".join(f"{split} {count:,} pictures" for split, count in report.pictures.items())
+    counts = ", ".join(f"{split} {counted(count, 'picture')}" for split, count in report.pictures.items())
     beside = f"; each with {' and '.join(report.maps)}" if report.maps else ""
-    print(f"{out}: {counts}; {report.captions:,} captions{beside}; {time.monotonic() - started:.0f} s")
+    print(f"{out}: {counts}; {counted(report.captions, 'caption')}{beside}; {time.monotonic() - started:.0f} s")
     if report.faults:
         print(f"{len(report.faults):,} left out for faults; they are listed in {out / 'manifest.json'}")
     print(f"licence of the data: {DATASETS[name].licence}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from telldraw.commands.counting import at_least, counted
 from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
@@ -99,8 +100,7 @@ class Folder:
             raise TelldrawError(
                 f"--val {self.val:g} --test {self.test:g}: shares of 0 or more that leave some to train"
             )
-        if self.workers < 1 or self.seed < 0:
-            raise TelldrawError("--workers is 1 or more, --seed 0 or more")
+        at_least(("--workers", self.workers, 1), ("--seed", self.seed, 0))
         from telldraw.data.folder import Plan, prepare
 
         name = self.name or self.source.resolve().name
@@ -113,11 +113,11 @@ class Folder:
         with progress_of("read") as progress:
             report = prepare(self.source, out, plan, progress=progress, **run)
         kind = "grey" if report.channels == 1 else "colour"
-        captions = f", {report.captions:,} captions" if self.captions else ""
-        classes = f"{len(report.classes):,} classes" if report.classes else "no classes"
+        captions = f", {counted(report.captions, 'caption')}" if self.captions else ""
+        classes = counted(len(report.classes), "class", "classes") if report.classes else "no classes"
         print(f"{out}: {_listed(report.pictures)}; {classes}, {kind}{captions}")
         if report.faults:
-            print(f"{len(report.faults):,} faults; they are listed in {out / 'manifest.json'}")
+            print(f"{counted(len(report.faults), 'fault')}; listed in {out / 'manifest.json'}")
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,7 @@ def _codraw(flags: CoDrawScenes | CoDrawObjects, name: str, prepare: Any, option
         raise DataError(f"say where CoDraw is: --from FOLDER; its owner distributes it at {DATASETS[name].url}")
     if not 8 <= flags.resolution <= 512:
         raise TelldrawError(f"--resolution {flags.resolution}: 8 to 512 pixels can be drawn")
-    if flags.workers < 1 or (flags.limit is not None and flags.limit < 1):
-        raise TelldrawError("--workers and --limit are 1 or more")
+    at_least(("--workers", flags.workers, 1), ("--limit", flags.limit, 1))
     out, started = flags.out or Path(f"{name}-{flags.resolution}.telldraw"), time.monotonic()
     with progress_of("drawing") as progress:
         report: Report = prepare(
@@ -204,14 +203,14 @@ def _codraw(flags: CoDrawScenes | CoDrawObjects, name: str, prepare: Any, option
         )
     print(f"{out}: {_listed(report.pictures)}; {time.monotonic() - started:.0f} s")
     if report.hidden:
-        print(f"{report.hidden:,} objects left out: less than {options['visible']:.0%} of them can be seen")
+        print(f"{counted(report.hidden, 'object')} left out: less than {options['visible']:.0%} can be seen")
     if report.faults:
-        print(f"{len(report.faults):,} dialogues left out for faults; they are listed in {out / 'manifest.json'}")
+        print(f"{counted(len(report.faults), 'dialogue')} left out for faults; listed in {out / 'manifest.json'}")
     print(f"licence of the data: {DATASETS[name].licence}")
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{split} {count:,} pictures" for split, count in counts.items())
+    return ", ".join(f"{split} {counted(count, 'picture')}" for split, count in counts.items())
 
 
 PICTURES: dict[str, Any] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from telldraw.commands.counting import at_least
 from telldraw.commands.progress import progress_of, say
 from telldraw.errors import TelldrawError
 
@@ -102,8 +103,9 @@ class CLEVRBirds(Rendered):
         """Render, then say what there is."""
         if not 16 <= self.resolution <= 512:
             raise TelldrawError(f"--resolution {self.resolution}: 16 to 512 pixels can be drawn")
-        if self.workers < 1 or self.seed < 0 or not 1 <= self.samples <= 65536:
-            raise TelldrawError("--workers is 1 or more, --seed 0 or more, --samples 1 to 65,536")
+        at_least(("--workers", self.workers, 1), ("--seed", self.seed, 0))
+        if not 1 <= self.samples <= 65536:
+            raise TelldrawError(f"--samples {self.samples}: 1 to 65,536 paths a pixel are possible")
         if all(count is None for count in (self.render, self.train, self.val, self.test)):
             raise TelldrawError("say how many: --render 12000, or --train, --val and --test")
         counts = counts_of(self.render, (self.train, self.val, self.test), held=0.125)
@@ -129,8 +131,7 @@ class Faces(Rendered):
         """Draw, then say what there is."""
         if not 32 <= self.resolution <= 256:
             raise TelldrawError(f"--resolution {self.resolution}: faces are drawn with 32 to 256 pixels")
-        if self.workers < 1 or self.seed < 0:
-            raise TelldrawError("--workers is 1 or more, --seed 0 or more")
+        at_least(("--workers", self.workers, 1), ("--seed", self.seed, 0))
         out = self.out or Path(f"faces-{self.resolution}.telldraw")
         if any(count is not None for count in (self.render, self.train, self.val, self.test)):
             if not self._draw(out):

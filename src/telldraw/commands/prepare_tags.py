@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from telldraw.commands.counting import at_least
 from telldraw.commands.progress import owners_folder, progress_of, say
 from telldraw.data import DATASETS
 from telldraw.errors import DataError, TelldrawError
@@ -44,7 +45,8 @@ class CoDrawTags:
 
     def run(self) -> None:
         """Prepare, then say what there is."""
-        _positive(self.word_dim, self.minimum_count, self.workers, self.limit)
+        _check(self)
+        at_least(("--workers", self.workers, 1), ("--limit", self.limit, 1))
         source = self.source or owners_folder("codraw")
         if source is None:
             raise DataError(f"say where CoDraw is: --from FOLDER; its owner has it at {DATASETS['codraw-tags'].url}")
@@ -101,7 +103,8 @@ class MIRFlickr:
 
     def run(self) -> None:
         """Prepare, then say what there is."""
-        _positive(self.word_dim, self.minimum_count, self.train_pairs, None)
+        _check(self)
+        at_least(("--train-pairs", self.train_pairs, 1))
         if not 16 <= self.resolution <= 512:
             raise TelldrawError(f"--resolution {self.resolution}: 16 to 512 pixels can be kept")
         source = self.source or owners_folder("mirflickr")
@@ -133,9 +136,8 @@ class MIRFlickr:
         _told(out, report, started, "mirflickr")
 
 
-def _positive(*values: int | None) -> None:
-    if any(value is not None and value < 1 for value in values):
-        raise TelldrawError("--word-dim, --minimum-count, --workers, --limit and --train-pairs are 1 or more")
+def _check(flags: CoDrawTags | MIRFlickr) -> None:
+    at_least(("--word-dim", flags.word_dim, 1), ("--minimum-count", flags.minimum_count, 1))
 
 
 def _needs_gensim(vectors: Path | None) -> None:

@@ -1,11 +1,13 @@
 """`telldraw reconstruct`: pictures beside what is left of them after encoding and decoding."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from telldraw.commands.counting import counted
 from telldraw.errors import DataError, TelldrawError
 
 _MOST = 40
@@ -54,11 +56,14 @@ def run(argv: list[str]) -> None:
             f"--index {options.index}: the split {options.split!r} of {options.data} has {len(split):,} pictures, "
             "numbered from 0"
         )
+    if len(rows) < options.n:
+        said = f"--n {options.n}: the split {options.split!r} has only {counted(len(rows), 'picture')} from --index "
+        print(f"telldraw: {said}{options.index} on", file=sys.stderr)
     from telldraw.metrics.reconstruction import reconstructed
 
     system: Any = loaded.system
     for name, what, values in reconstructed(system, collection.images, rows, device=options.device):
-        print(f"{name} {values.mean():.4f} ({what}, mean of {len(rows)} pictures)")
+        print(f"{name} {values.mean():.4f} ({what}, mean of {counted(len(rows), 'picture')})")
     files.save_picture(
         contact_sheet(picture_sheets.reconstructions(system, collection, rows, device=options.device)), options.out
     )

@@ -26,9 +26,11 @@ def load_judge(given: str, drawer: "Loaded", device: str) -> "Loaded":
             f"--judge {given} holds {judge.card['system']}, which names nothing; give weights of a classifier or of a "
             "detector"
         )
-    for what in ("classes", "resolution"):
-        if judge.card.get(what) != drawer.card.get(what):
-            raise WeightsError(f"--judge {given} was trained on pictures of another {what} than {drawer.name}")
+    for key, what in (("classes", "other classes"), ("resolution", "another resolution")):
+        if judge.card.get(key) != drawer.card.get(key):
+            raise WeightsError(
+                f"--judge {given} was trained on pictures of {what} than {drawer.name}; train one on the same pictures"
+            )
     return judge
 
 

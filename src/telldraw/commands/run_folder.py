@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,18 +22,21 @@ if TYPE_CHECKING:
     from telldraw.data.archive import Dataset
 
 _LOCK = "lock"  # in the run's folder; held while a process trains there
+_NO_RUN = {_LOCK, "run.json.part"}  # what may lie in a folder without being a run
+_BEGUN = {"run.json", "log.jsonl", "sheets", "tensorboard"}  # what a run has before its first step
 
 
 @contextmanager
 def claim(folder: Path, name: str, options: Any, dataset: "Dataset | Collection") -> Iterator[dict[str, Any]]:
     """Make the run's folder, or check that the run in it is the one asked for; and keep other processes out of it.
 
-    Gives what the run is made of.
+    Gives what the run is made of. What is refused leaves no lock, and no new folder.
     """
     from telldraw.training.checkpoint import states
 
+    new = not folder.exists()
     known = (folder / "run.json").exists() or states(folder)
-    if not known and folder.is_dir() and {path.name for path in folder.iterdir()} - {_LOCK, "run.json.part"}:
+    if not known and folder.is_dir() and {path.name for path in folder.iterdir()} - _NO_RUN:
         raise TrainingError(f"--out {folder} holds other files and no run; name a folder that is new or empty")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +53,13 @@ def claim(folder: Path, name: str, options: Any, dataset: "Dataset | Collection"
                 ) from None
             except OSError:  # a file system without locks
                 pass
-        yield _compared(folder, name, options, dataset)
+        try:
+            yield _compared(folder, name, options, dataset)
+        finally:
+            if {path.name for path in folder.iterdir()} <= _NO_RUN:
+                _clear(folder, _NO_RUN)
+                if new:
+                    folder.rmdir()
 
 
 def _compared(folder: Path, name: str, options: Any, dataset: "Dataset | Collection") -> dict[str, Any]:
@@ -94,12 +104,29 @@ def _compared(folder: Path, name: str, options: Any, dataset: "Dataset | Collect
     return asked
 
 
-def write_down(folder: Path, note: dict[str, Any]) -> None:
-    """Keep in the folder what its run is made of, unless it is there already."""
-    if not (folder / "run.json").exists():
+@contextmanager
+def written_down(folder: Path, note: dict[str, Any], began: Callable[[], bool]) -> Iterator[None]:
+    """Keep in the folder what its run is made of, unless it is there already.
+
+    A new run that fails before it `began`, that is before its first step is done, is none: nothing of it stays.
+    """
+    new = not (folder / "run.json").exists()
+    if new:
         part = folder / "run.json.part"
         part.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
         os.replace(part, folder / "run.json")
+    try:
+        yield
+    except Exception:
+        if new and not began():
+            _clear(folder, _BEGUN)
+        raise
+
+
+def _clear(folder: Path, names: set[str]) -> None:
+    for name in names:
+        with suppress(OSError):
+            shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

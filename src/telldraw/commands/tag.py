@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from telldraw.commands.counting import at_least
 from telldraw.errors import DataError, TelldrawError, WeightsError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from telldraw.commands.looking import Looker
     from telldraw.weights import Loaded
+
+_MOST = 10_000
+"""Samples of a picture that are drawn and compared at once."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Options:
     """Words looked up for each of them; the paper has 20, of a quarter of a million."""
     words: int = 10
     """Words named for each picture."""
+    resize: bool = False
+    """Squash pictures of another size to the square that the network looks at, instead of refusing them."""
     seed: int = 0
     """Of the noise."""
     device: str = "cpu"
@@ -46,14 +53,9 @@ class Options:
 def run(argv: list[str]) -> None:
     """`argv` is what follows `telldraw tag`."""
     options = tyro.cli(Options, args=argv, prog="telldraw tag")
-    for flag, value, least in (
-        ("--samples", options.samples, 1),
-        ("--nearest", options.nearest, 1),
-        ("--words", options.words, 1),
-        ("--seed", options.seed, 0),
-    ):
-        if value < least:
-            raise TelldrawError(f"{flag} {value}: at least {least} is needed")
+    at_least(("--nearest", options.nearest, 1), ("--words", options.words, 1), ("--seed", options.seed, 0))
+    if not 1 <= options.samples <= _MOST:
+        raise TelldrawError(f"--samples {options.samples}: 1 to {_MOST:,} can be drawn for each picture")
     if bool(options.pictures) == (options.features is not None):
         raise TelldrawError("name the pictures to be tagged, or give their --features: one of the two")
     import torch
@@ -104,9 +106,16 @@ def _features(loaded: "Loaded", options: Options) -> "np.ndarray":
         try:
             table = np.load(options.features, allow_pickle=False).astype(np.float32)
         except (OSError, ValueError) as error:
-            raise DataError(f"--features {options.features} cannot be read ({error}); a .npy file is needed") from None
-        if table.ndim != 2 or table.shape[1] != size or not np.isfinite(table).all():
-            raise DataError(f"--features {options.features}: finite numbers [N, {size}] are needed, not {table.shape}")
+            reason = getattr(error, "strerror", None) or "it holds no numbers, or is damaged"
+            raise DataError(
+                f"--features {options.features} cannot be read: {str(reason).lower()}; a .npy file is needed"
+            ) from None
+        if table.ndim != 2 or table.shape[1] != size:
+            raise DataError(f"--features {options.features}: numbers [N, {size}] are needed, not {list(table.shape)}")
+        if not len(table):
+            raise DataError(f"--features {options.features} has no row; at least one picture is needed")
+        if not np.isfinite(table).all():
+            raise DataError(f"--features {options.features}: not all are finite numbers; make them anew")
         return table
     network = find(options.weights) / NETWORK
     if not (network / "config.json").is_file():
@@ -115,17 +124,29 @@ def _features(loaded: "Loaded", options: Options) -> "np.ndarray":
             f"[N, {size}], made as {loaded.card.get('features')}"
         )
     looker = looking.load(str(network), options.device)
-    return looker.features(np.stack([pixels_of(path, looker.side) for path in options.pictures]))
+    return looker.features(np.stack([pixels_of(path, looker, resize=options.resize) for path in options.pictures]))
 
 
-def pixels_of(path: Path, side: int) -> "np.ndarray":
-    """A picture file squashed to a square as CoDraw's scenes are, uint8 [3, side, side]. Raises DataError."""
+def pixels_of(path: Path, looker: "Looker", *, resize: bool = False) -> "np.ndarray":
+    """The picture in a file as the network sees it, uint8 [C, side, side]; `resize` squashes it as CoDraw's scenes are.
+
+    What is transparent is white. Raises TelldrawError naming the file and the remedy.
+    """
     import numpy as np
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as a picture: {error}") from None
-    return np.asarray(image.resize((side, side), Image.Resampling.BOX)).transpose(2, 0, 1).copy()
+    from telldraw.commands.picture_input import opened
+    from telldraw.data.pictures import opaque
+
+    image, side = opened(path), looker.side
+    name, grey = looker.card.get("name", looker.folder.name), looker.card.get("channels", 3) == 1
+    if image.size != (side, side) and not resize:
+        raise TelldrawError(
+            f"{path} has {image.width}x{image.height} pixels, {name} takes {side}x{side}; give --resize to make it fit"
+        )
+    if grey != (image.mode in ("1", "L", "LA")):
+        own, wanted = ("colour", "grey") if grey else ("grey", "colour")
+        raise TelldrawError(f"{path} is in {own}, {name} takes pictures in {wanted}; save it in {wanted}")
+    image = opaque(image).convert("L" if grey else "RGB")
+    array = np.asarray(image if image.size == (side, side) else image.resize((side, side), Image.Resampling.BOX))
+    return (array[None] if grey else array.transpose(2, 0, 1)).copy()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import tyro
 
-from telldraw.commands.run_folder import claim, write_down
+from telldraw.commands.run_folder import claim, written_down
 from telldraw.errors import TelldrawError, TrainingError
 from telldraw.systems import SYSTEMS, capabilities
 from telldraw.systems import load as load_system
@@ -20,7 +20,6 @@ from telldraw.text import PADDING, UNKNOWN, Vocabulary
 from telldraw.training.schedule import Schedule
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from telldraw.data.archive import Dataset
@@ -149,8 +148,8 @@ def train(name: str, module: Any, options: Any, command: list[str]) -> None:
     try:
         with claim(run_folder, name, options, dataset) as note:
             trainer = _trainer(module, options, dataset, run_folder, device)
-            write_down(run_folder, note)  # only now: what cannot be built is no run
-            _go(trainer, name, options, command, dataset)
+            with written_down(run_folder, note, lambda: trainer.seen > 0):  # only now: what cannot be built is no run
+                _go(trainer, name, options, command, dataset)
     except torch.OutOfMemoryError:
         raise TrainingError(
             f"the memory of {device} is too small for this; start anew with another --out and less than --batch-size "
@@ -198,6 +197,7 @@ def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_fol
     import torch
 
     from telldraw.commands.feeding import facts_for, hand_in_perceptual, loader_for, reader_for
+    from telldraw.commands.starting import begin_with
     from telldraw.training.loop import Trainer
 
     batch = SYSTEMS[module.__name__.rpartition(".")[2].replace("_", "-")].batch
@@ -209,42 +209,11 @@ def _trainer(module: Any, options: Any, dataset: "Dataset | Collection", run_fol
         system.reader = reader
     hand_in_perceptual(system, options, device)
     if options.start_from is not None:
-        _begin_with(system, options.start_from)
+        begin_with(system, options.start_from)
     loader = loader_for(options, dataset, batch, device, reader)
     # with shapes that stay, the best plan for each convolution is worth a search
     torch.backends.cudnn.benchmark = options.batch_turns is not None
     return Trainer(system, loader, run_folder, options.schedule, seed=options.seed, device=device, decay=options.decay)
-
-
-def _begin_with(system: "nn.Module", given: str) -> None:
-    """Fill a new system with what is in a weights folder.
-
-    Parts that only training needs are those of the run's last state, where a run is given, else they stay random. So
-    do parts that the system says begin anew (`begins_anew`), because they belong to a later stage.
-    """
-    from telldraw import weights
-
-    loaded = weights.load(weights.find(given)).system
-    later = getattr(system, "begins_anew", ())
-    others = tuple(f"{name}." for name in loaded.training_only if name not in later)  # type: ignore[union-attr]
-    wanted = {name: value.shape for name, value in system.state_dict().items() if name.startswith(others)}
-    kept = {name: value for name, value in _last_state(given).items() if wanted.get(name) == value.shape}
-    try:
-        missing, unknown = system.load_state_dict({**kept, **loaded.state_dict()}, strict=False)
-    except RuntimeError as error:
-        raise TrainingError(f"--start-from {given} does not fit: {str(error).splitlines()[-1].strip()[:200]}") from None
-    anew = (*loaded.training_only, *later)  # type: ignore[misc]
-    unknown = [name for name in unknown if name not in getattr(system, "leaves", ())]
-    if unknown or any(name.partition(".")[0] not in anew for name in missing):
-        raise TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
-
-
-def _last_state(given: str) -> dict[str, "torch.Tensor"]:
-    """The trained (not averaged) weights of the run in a folder; none where there is no run."""
-    from telldraw.training.checkpoint import load_latest
-
-    state = load_latest(Path(given), device="cpu", warn=lambda said: None)
-    return {} if state is None else state["system"]
 
 
 def _go(trainer: "Trainer", name: str, options: Any, command: list[str], dataset: "Dataset | Collection") -> None:

@@ -17,9 +17,11 @@ from telldraw.errors import TelldrawError
 LARGEST_SEED = 2**63 - 1
 
 
-def check_seed(seed: int) -> int:
-    """`seed` itself, or TelldrawError when it is not a whole number from 0 to 2**63 - 1."""
+def check_seed(seed: int, flag: str | None = None) -> int:
+    """`seed` itself, or TelldrawError, naming the flag, when it is not a whole number from 0 to 2**63 - 1."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= LARGEST_SEED:
+        if flag is not None:
+            raise TelldrawError(f"{flag} {seed}: a whole number from 0 to {LARGEST_SEED} is needed")
         raise TelldrawError(f"a seed is a whole number from 0 to {LARGEST_SEED}, not {seed!r}")
     return int(seed)
 

@@ -31,6 +31,7 @@ class soon are all alike (docs/systems/cgan.md); preset `modern` begins as PyTor
 Neither trains on a true picture beside a wrong label; `wrong_weight` does (Reed et al. 2016, Algorithm 1).
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -116,6 +117,13 @@ class Config:
         ):
             if value < 1:
                 raise TrainingError(f"--config.{flag} {value}: at least 1 is needed")
+        for flag in ("rate", "rate_divisor", "least_rate", "momentum_updates"):
+            if not 0 < getattr(self, flag) < math.inf:
+                raise TrainingError(f"--config.{flag.replace('_', '-')} {getattr(self, flag)}: more than 0 is needed")
+        for flag in ("generator_dropout", "discriminator_dropout", "input_dropout", "betas", "momentum"):
+            given = getattr(self, flag)
+            if not all(0 <= value < 1 for value in (given if isinstance(given, tuple) else (given,))):
+                raise TrainingError(f"--config.{flag.replace('_', '-')} {given}: from 0 to less than 1 is needed")
         if self.channels not in (1, 3):
             raise TrainingError(f"--config.channels {self.channels}: 1 (grey) or 3 (colour) is needed")
         if self.marginal_bias and self.network != "paper":

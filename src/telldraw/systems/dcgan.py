@@ -24,6 +24,7 @@ Different from the paper, or to know:
 6.  The weights that draw are a moving average, their batch statistics measured anew (`measure`).
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -85,6 +86,12 @@ class Config:
         if self.discriminator_steps < 1:
             raise TrainingError(f"--config.discriminator-steps {self.discriminator_steps}: at least 1 is needed")
         penalties = {"gradient-penalty": self.gradient_penalty, "r1": self.r1, "r2": self.r2}
+        for flag, value in {**penalties, "clip": self.clip}.items():
+            if not 0 <= value < math.inf:
+                raise TrainingError(f"--config.{flag} {value}: a number from 0 on is needed")
+        for flag, value in (("generator-rate", self.generator_rate), ("discriminator-rate", self.discriminator_rate)):
+            if not 0 < value < math.inf:
+                raise TrainingError(f"--config.{flag} {value}: a number above 0 is needed")
         asked = [f"--config.{name}" for name, weight in penalties.items() if weight]
         if asked and self.discriminator_norm == "batch":
             raise TrainingError(

@@ -99,7 +99,8 @@ class Config:
             raise TrainingError(f"--config.binarise {self.binarise} needs --config.decoder bernoulli")
         for flag in ("variance_floor", "fixed_variance"):
             if not getattr(self, flag) > 0:
-                raise TrainingError(f"--config.{flag} {getattr(self, flag)}: more than 0 is needed")
+                name = flag.replace("_", "-")
+                raise TrainingError(f"--config.{name} {getattr(self, flag)}: more than 0 is needed")
         if self.beta < 0:
             raise TrainingError(f"--config.beta {self.beta}: at least 0 is needed")
 

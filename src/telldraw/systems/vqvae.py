@@ -111,6 +111,8 @@ class Config:
             raise TrainingError(
                 f"--config.resolution {self.resolution}: a multiple of {whole} is needed for {self.strides}"
             )
+        if self.codes < 2:
+            raise TrainingError(f"--config.codes {self.codes}: at least 2 are needed, one says nothing")
         if not 0 <= self.untold < 1:
             raise TrainingError(f"--config.untold {self.untold}: from 0 to less than 1 is needed")
 
@@ -424,7 +426,11 @@ class System(nn.Module):
     # How it is trained
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """One Adam for what the stage trains, two in stage `both`."""
+        """One Adam for what the stage trains, two in stage `both`. Raises TrainingError when there are no codes yet."""
+        if self.config.stage == "prior" and not bool(self.autoencoder.quantisers[0].count.any()):
+            raise TrainingError(
+                "--start-from is missing: stage prior needs a trained autoencoder; give a run of stage codes"
+            )
         found: dict[str, Optimizer] = {}
         if self.config.stage != "prior":
             found["autoencoder"] = Adam(self.autoencoder.parameters(), self.config.rate)
@@ -438,10 +444,6 @@ class System(nn.Module):
         if self.config.stage != "prior":
             update.rate("autoencoder", factor)
             self._train_codes(batch, update)
-        elif update.step == 0 and not bool(self.autoencoder.quantisers[0].count.any()):
-            raise TrainingError(
-                "stage prior needs a trained autoencoder: give a run of stage codes as --start-from RUN"
-            )
         if self.config.stage != "codes":
             update.rate("prior", factor)
             self._train_prior(batch, update)

@@ -66,8 +66,9 @@ class Log:
             self.board.add_scalar("rate/examples_per_second", rate, seen)
         remaining = (until - seen) / rate if rate > 0 else math.inf
         remaining = remaining if left is None else min(remaining, left)
+        of = f" of {until:,}" if seen <= until else ""  # the last batch may reach beyond it
         losses = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
-        self._say(f"{seen:,} of {until:,} examples  {rate:.1f}/s  {duration(remaining)} left  {losses}")
+        self._say(f"{seen:,}{of} examples  {rate:.1f}/s  {duration(max(0.0, remaining))} left  {losses}")
 
     def picture(self, name: str, seen: int, array: Any) -> None:
         """A picture [H, W, 3] uint8 for TensorBoard."""
