@@ -63,7 +63,7 @@ def test_a_dialogue_that_draws_nothing_is_a_fault(tmp_path: Path, capsys: pytest
         command.run([*flags, "--strict"])
     command.run(flags)
     told = capsys.readouterr()
-    assert "left out train_00001" in told.err and "1 dialogues left out for faults" in told.out
+    assert "left out train_00001" in told.err and "1 dialogue left out for faults" in told.out
     assert [name for name, _ in Collection.open(tmp_path / "out").manifest["left out"]] == ["train_00001"]
 
 
@@ -171,7 +171,7 @@ def test_less_is_kept_where_more_must_be_seen(
         command.run(["codraw-objects", "--from", str(codraw_like), *flags])
         sizes.append(len(Collection.open(tmp_path / visible)))
     assert sizes[0] >= sizes[1] > sizes[2] > 0
-    assert "objects left out: less than 100% of them can be seen" in capsys.readouterr().out
+    assert "objects left out: less than 100% can be seen" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

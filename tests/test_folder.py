@@ -312,7 +312,7 @@ def test_a_picture_that_cannot_be_read_is_named_counted_and_left_out(
     assert not list(folder.parent.glob("out*"))
     prepared = run(folder)
     told = capsys.readouterr()
-    assert what in told.err and "1 faults" in told.out and len(prepared) == 39
+    assert what in told.err and "1 fault;" in told.out and len(prepared) == 39
     assert prepared.manifest["left out"][0][0] == "red/5.png"
     assert sorted(path.name for path in prepared.path.iterdir()) == ["images.npy", "labels.npy", "manifest.json"]
     prepared.verify()
