@@ -240,9 +240,9 @@ def readable(loaded: "Loaded", text: str) -> str:
     return f"{who} {' and '.join(said)}." if said else f"{who}."
 
 
-STRENGTH = 2.0
+STRENGTH = 1.75
 """How far an edit goes, in what two texts differ by: 1 brings the average face across, and turns about half of them."""
-EMPHASIS, VARIETY = 1.25, 0.5
+EMPHASIS, VARIETY = 0.6, 0.8
 """Of faces drawn for a text: how far what is asked is stressed, and how much noise there is besides."""
 _LEAST = 1e-6
 
