@@ -191,6 +191,9 @@ def test_layers_are_measured_on_codes_of_pictures(
     ("words", "said"),
     [
         (["--sketch", "dark"], "is mostly dark; a sketch has dark lines on white paper"),
+        (["--sketch", "white"], "has no dark line; a sketch has dark lines on white paper"),
+        (["--sketch", "grey"], "is no sketch, which has dark lines on white paper; --image is for photographs"),
+        (["--label", "black"], "has region 0 alone; a map of a face has several"),
         (["--label", "wrong"], "has region 9; .* knows 0 to 3"),
         (["--label", "small"], r"--label: .* is in colour \(RGB\)"),
         (["--sketch", "small"], "has 8x8 pixels, .* takes 16x16; give --resize"),
@@ -214,13 +217,30 @@ def test_layers_are_measured_on_codes_of_pictures(
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_be_drawn_from(
-    words: list[str], said: str, runs: dict[str, str], photo: dict[str, str], capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    said: str,
+    runs: dict[str, str],
+    photo: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     flags = ("--sketch", "--label", "--image")
+    for name, tone in (("white", 255), ("grey", 140), ("black", 0)):
+        photo = photo | {name: str(tmp_path / f"{name}.png")}
+        Image.new("L", (16, 16), tone).save(photo[name])
     given = [photo.get(word, word) if n and words[n - 1] in flags else word for n, word in enumerate(words)]
     assert main(["generate", runs["text"], *given]) == 2
     errors = capsys.readouterr().err
     assert re.search(said, errors) and "Traceback" not in errors
+
+
+def test_a_picture_of_one_colour_is_said_to_show_nothing(
+    runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (16, 16), "lightblue").save(tmp_path / "sky.png")
+    said = ["--image", str(tmp_path / "sky.png"), "--n", "1", "--out", str(tmp_path / "x.png")]
+    assert main(["generate", runs["image"], *said]) == 0
+    assert "sky.png is nearly of one colour; a face is needed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from telldraw.weights import Loaded
 
 
+_PAPER = 160
+"""What is lighter is paper: of drawn faces' sketches more than half is, and the lines are darker."""
+
+
 def sketch_of(file: Path, loaded: "Loaded", *, resize: bool = False) -> Tensor:
     """A sketch, dark lines on white: [1, 1, H, W] in [-1, 1]. Raises TelldrawError."""
     grey = opaque(opened(file)).convert("L")
@@ -24,6 +28,10 @@ def sketch_of(file: Path, loaded: "Loaded", *, resize: bool = False) -> Tensor:
     array = np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS) if grey.size != (side, side) else grey)
     if array.mean() < 64:
         raise TelldrawError(f"{file} is mostly dark; a sketch has dark lines on white paper: turn its colours around")
+    if array.min() > _PAPER:
+        raise TelldrawError(f"{file} has no dark line; a sketch has dark lines on white paper")
+    if (array > _PAPER).mean() < 0.5:
+        raise TelldrawError(f"{file} is no sketch, which has dark lines on white paper; --image is for photographs")
     return pixels.to_float(torch.from_numpy(array.copy()))[None, None]
 
 
@@ -52,6 +60,10 @@ def regions_of(file: Path, loaded: "Loaded", *, resize: bool = False) -> Tensor:
     for region in (int(array.min()), int(array.max())):
         if not 0 <= region < count:
             raise TelldrawError(f"{file} has region {region}; {loaded.name} knows 0 to {count - 1}")
+    if array.min() == array.max():
+        raise TelldrawError(
+            f"{file} has region {array.min()} alone; a map of a face has several, from 0 to {count - 1}"
+        )
     return torch.from_numpy(array)[None]
 
 

@@ -28,6 +28,7 @@ _KIND = {"label": "regions"}
 _DRAWN = ("sketch", "label")  # which have a structure and no colours
 _HELD = 0.1  # weight of the distance from the code that a text is fitted from
 _STRANGE = 3.0  # standard deviations from which a picture is called unlike those of the training
+_FLAT = 0.1  # deviation of values from -1 to 1 below which a picture shows nothing; of drawn faces the least is 0.23
 _TOGETHER, _WIDTH, _COLUMNS = 64, 96, 8
 _NOISES = 2048
 
@@ -198,6 +199,9 @@ def warn_if_strange(system: Any, picture: Tensor, name: str) -> None:
     """Say when a picture [1, 3, H, W] is not like those the weights were trained on: no face, or lying otherwise."""
     from telldraw.commands.progress import say
 
+    if float((picture - picture.mean((2, 3), keepdim=True)).std()) < _FLAT:
+        say(f"{name} is nearly of one colour; a face is needed, upright and in the middle")
+        return
     off = float(system.unlike(picture)[0])
     if off > _STRANGE:
         say(
