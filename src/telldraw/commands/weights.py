@@ -41,9 +41,15 @@ def run(argv: list[str]) -> None:
             print(f"  {name}: {path}")
 
 
+_SHOWN = 8
+"""Figures of a card that the table has room for."""
+
+
 def _row(name: str, card: dict[str, Any], size: int, default: bool) -> tuple[str, ...]:
     side = card.get("resolution")
-    figures = ", ".join(f"{key} {value}" for key, value in _flat(card.get("figures") or {}))
+    all_figures = [f"{key} {value}" for key, value in _flat(card.get("figures") or {})]
+    more = [f"and {len(all_figures) - _SHOWN} more (--json)"] if len(all_figures) > _SHOWN else []
+    figures = ", ".join([*all_figures[:_SHOWN], *more])
     return (
         name + (" *" if default else ""),
         _text(card.get("system")),
