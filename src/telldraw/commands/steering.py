@@ -312,7 +312,7 @@ class Moves:
         """
         names = [name for name in implied(wanted) if learnt(self.loaded, name, True)]
         found = [self.across(name, True, stressed=True).flatten() for name in names]
-        steps = [step for step in found if float(step.norm()) > _LEAST]
+        steps = [step for step in found if float(step.detach().norm()) > _LEAST]
         if not steps:
             return noise
         frame, _ = torch.linalg.qr(torch.stack(steps, 1))
