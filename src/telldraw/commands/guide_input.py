@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from telldraw import pixels
-from telldraw.commands.picture_input import opened
+from telldraw.commands.picture_input import check_size, opened
 from telldraw.data.pictures import opaque
 from telldraw.errors import TelldrawError
 
@@ -70,9 +70,5 @@ def regions_of(file: Path, loaded: "Loaded", *, resize: bool = False) -> Tensor:
 def _side(file: Path, image: Image.Image, loaded: "Loaded", resize: bool) -> int:
     system: Any = loaded.system
     side = system.config.resolution
-    if image.size != (side, side) and not resize:
-        raise TelldrawError(
-            f"{file} has {image.width}x{image.height} pixels, {loaded.name} takes {side}x{side}; give --resize to make "
-            "it fit"
-        )
+    check_size(file, image, side, loaded.name, resize=resize)
     return side

@@ -28,7 +28,7 @@ _KIND = {"label": "regions"}
 _DRAWN = ("sketch", "label")  # which have a structure and no colours
 _HELD = 0.1  # weight of the distance from the code that a text is fitted from
 _STRANGE = 3.0  # standard deviations from which a picture is called unlike those of the training
-_FLAT = 0.1  # deviation of values from -1 to 1 below which a picture shows nothing; of drawn faces the least is 0.23
+_FLAT = 0.1  # spread of a channel's values, -1 to 1, below which nothing is to be seen; drawn faces have 0.19 or more
 _TOGETHER, _WIDTH, _COLUMNS = 64, 96, 8
 _NOISES = 2048
 

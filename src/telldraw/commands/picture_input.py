@@ -62,6 +62,20 @@ def opened(path: Path, *, deep: bool = False) -> Image.Image:
         raise TelldrawError(f"{path} cannot be read as a picture: {str(reason).lower()}") from None
 
 
+def check_size(path: Path, image: Image.Image, side: int, name: str, *, resize: bool) -> None:
+    """Raise TelldrawError when a picture is no square of `side` pixels, as `name` takes, and may not be made one."""
+    if image.size != (side, side) and not resize:
+        size = f"{image.width}x{image.height}"
+        raise TelldrawError(f"{path} has {size} pixels, {name} takes {side}x{side}; give --resize to make it fit")
+
+
+def check_kind(path: Path, found: int, channels: int, name: str) -> None:
+    """Raise TelldrawError when a picture with `found` channels is not grey, or in colour, as `name` takes them."""
+    if found != channels:
+        wanted = _word(channels)
+        raise TelldrawError(f"{path} is in {_word(found)}, {name} takes pictures in {wanted}; save it in {wanted}")
+
+
 def of_file(path: Path, loaded: "Loaded", *, resize: bool = False) -> "Tensor":
     """The picture in a file, [1, C, H, W] in [-1, 1], of the size and the kind (grey, colour) that the weights take.
 
@@ -76,20 +90,12 @@ def of_file(path: Path, loaded: "Loaded", *, resize: bool = False) -> "Tensor":
     side, channels = config.resolution, config.channels
     image = opened(path)
     found = opaque(image).convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-    if found.size != (side, side) and not resize:
-        raise TelldrawError(
-            f"{path} has {found.width}x{found.height} pixels, {loaded.name} takes {side}x{side}; give --resize to make "
-            "it fit"
-        )
+    check_size(path, found, side, loaded.name, resize=resize)
     array = np.asarray(found.resize((side, side), Image.Resampling.LANCZOS) if found.size != (side, side) else found)
     if array.ndim == 3 and channels == 1 and bool((array == array[..., :1]).all()):
         array = array[..., 0]
     array = array[..., None] if array.ndim == 2 else array
-    if array.shape[-1] != channels:
-        wanted = _word(channels)
-        raise TelldrawError(
-            f"{path} is in {_word(array.shape[-1])}, {loaded.name} takes pictures in {wanted}; save it in {wanted}"
-        )
+    check_kind(path, array.shape[-1], channels, loaded.name)
     return pixels.to_float(torch.from_numpy(array.transpose(2, 0, 1).copy())).unsqueeze(0)
 
 

@@ -135,18 +135,13 @@ def pixels_of(path: Path, looker: "Looker", *, resize: bool = False) -> "np.ndar
     import numpy as np
     from PIL import Image
 
-    from telldraw.commands.picture_input import opened
+    from telldraw.commands.picture_input import check_kind, check_size, opened
     from telldraw.data.pictures import opaque
 
     image, side = opened(path), looker.side
     name, grey = looker.card.get("name", looker.folder.name), looker.card.get("channels", 3) == 1
-    if image.size != (side, side) and not resize:
-        raise TelldrawError(
-            f"{path} has {image.width}x{image.height} pixels, {name} takes {side}x{side}; give --resize to make it fit"
-        )
-    if grey != (image.mode in ("1", "L", "LA")):
-        own, wanted = ("colour", "grey") if grey else ("grey", "colour")
-        raise TelldrawError(f"{path} is in {own}, {name} takes pictures in {wanted}; save it in {wanted}")
+    check_size(path, image, side, name, resize=resize)
+    check_kind(path, 1 if image.mode in ("1", "L", "LA") else 3, 1 if grey else 3, name)
     image = opaque(image).convert("L" if grey else "RGB")
     array = np.asarray(image if image.size == (side, side) else image.resize((side, side), Image.Resampling.BOX))
     return (array[None] if grey else array.transpose(2, 0, 1)).copy()
