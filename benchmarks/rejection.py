@@ -45,8 +45,8 @@ class Options:
 
 
 @torch.inference_mode()
-def right(judge: Any, images: Tensor, label: Tensor) -> float:
-    """Share of the pictures whose class is named rightly; of a detector, the mean F1 of the classes asked for."""
+def right(judge: Any, images: Tensor, label: Tensor) -> str:
+    """Share of the pictures whose class is named rightly (a detector: mean F1 of the classes), and its standard error."""
     found = []
     for at in range(0, len(images), 250):
         part, asked = images[at : at + 250], label[at : at + 250]
@@ -55,7 +55,8 @@ def right(judge: Any, images: Tensor, label: Tensor) -> float:
         else:
             seen = (judge.detect(part).probability > 0.5).float()
             found.append(2 * (seen * asked).sum(1) / (seen + asked).sum(1).clamp(min=1))
-    return float(torch.cat(found).mean())
+    each = torch.cat(found)
+    return f"{float(each.mean()):.4f} ± {float(each.std()) / len(each) ** 0.5:.4f}"
 
 
 @torch.inference_mode()
@@ -88,11 +89,11 @@ def main(options: Options) -> None:
         images = drawn[among[kept(sure[among], slot[among], label, len(rows))]]
         mine = features(images)
         spread = precision_recall(real, mine)
-        other = "" if second is None else f"{right(second.system, images, label):.4f}"
+        other = "" if second is None else right(second.system, images, label)
         distance = frechet_distance(statistics(real), statistics(mine))
-        figures = [right(judge.system, images, label), spread.precision, spread.recall, distance]
-        found.append((f"{share:.2f}", str(len(among)), other, *(f"{figure:.4f}" for figure in figures)))
-    own = (f"{right(each, true, label):.4f}" if each else "" for each in (second and second.system, judge.system))
+        figures = (f"{figure:.4f}" for figure in (spread.precision, spread.recall, distance))
+        found.append((f"{share:.2f}", str(len(among)), other, right(judge.system, images, label), *figures))
+    own = (right(each, true, label) if each else "" for each in (second and second.system, judge.system))
     found.append(("true", str(len(true)), *own, "", "", ""))
     print(table(("left out", "drawn", "second judge", "judge", "precision", "recall", "Fréchet"), found))
 

@@ -187,6 +187,10 @@ def test_faces_for_texts_show_what_is_asked_and_vary_in_the_rest(collection: Col
     assert any("160 pictures are few" in sentence for sentence in judge.job.warnings)
     heads, *rows = judge.job.tables["what captions ask and the judge finds, in percent"]
     assert [row[0] for row in rows] == list(NAMES) and {row[2] for row in rows} == {"100.0"}
+    (heading,) = (each for each in judge.job.tables if each.startswith("beside the published figures; not comparable"))
+    _, own, *others = judge.job.tables[heading]
+    assert own[1:] == [f"{value(figures, 'frechet_texts'):.2f}", f"{value(figures, 'perceptual_to_real'):.3f}"]
+    assert others[-1] == ["TediGAN", "106.37", "0.456"]
     # without a table the paper's way leaves no layer to the noise; that beside the text needs no table
     still = face_evaluation.texts(judging(collection, measured=False))
     assert value(still, "asked_replace") == value(still, "asked_text_alone") == 1

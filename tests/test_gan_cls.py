@@ -251,6 +251,8 @@ def test_walks_between_captions_keep_the_noise(run: Path, tmp_path: Path) -> Non
         if abs(walked[y : y + 16, x : x + 16].astype(int) - left).max() <= 1
     ]
     assert found, "the walk begins with the picture of the first caption"
+    top = min(y for _, y in found)
+    assert top > 16 and (walked[:top] < 200).any(), "what is said at both ends stands above"
     assert main(["interpolate", str(run), "--caption", "a dark bar", "--out", str(tmp_path / "walk.gif")]) == 0
     with Image.open(tmp_path / "walk.gif") as walk:
         assert getattr(walk, "n_frames", 1) > 10

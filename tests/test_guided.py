@@ -15,7 +15,10 @@ from faces_like import make_faces
 from telldraw import pixels, weights
 from telldraw.cli import main
 from telldraw.commands import edit, guide_input, guided, layers, steering
+from telldraw.data.clevr_birds import Plan
 from telldraw.data.collection import Collection
+from telldraw.data.portrait.painter import paint
+from telldraw.data.portrait.traits import face
 from telldraw.errors import TelldrawError
 from telldraw.metrics import clip
 
@@ -324,6 +327,18 @@ def test_a_network_that_compares_is_asked_for(
 @pytest.fixture(scope="module")
 def shipped() -> weights.Loaded:
     return weights.load(weights.find("tedigan-faces-64"))
+
+
+def test_faces_are_known_and_what_is_no_face_or_lies_otherwise_is_not(shipped: weights.Loaded) -> None:
+    """Faces and CLEVR birds of numbers that no training has seen."""
+    system: Any = shipped.system
+    drawn = np.stack([paint(face(7, "test", number), 64).picture for number in range(24)])
+    birds, _ = Plan(24, 0, 0, seed=7).paint(Plan(24, 0, 0).painter(), range(24))
+    images, others = (pixels.to_float(torch.from_numpy(each)) for each in (drawn, birds))
+    strange = lambda x: int((system.unlike(x) > guided._STRANGE).sum())  # noqa: E731
+    assert strange(images) <= 1
+    for wrong in (others, images.flip(2), images.roll(20, 3), images.mT):
+        assert strange(wrong) >= 22
 
 
 def test_what_captions_never_deny_is_moved_from_a_person_of_whom_nothing_is_said(shipped: weights.Loaded) -> None:

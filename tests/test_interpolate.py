@@ -105,6 +105,20 @@ def walked(**options: Any) -> Tensor:
     return interpolate.walks(loaded, asked).unflatten(0, (asked.rows, asked.n))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, ""),
+        ({"label": "a"}, "a"),
+        ({"caption": "a dark bar"}, "a dark bar"),
+        ({"from_label": "a", "to_label": "b"}, "from: a; to: b"),
+        ({"from_caption": "a dark bar", "to_caption": "no bar"}, "from: a dark bar; to: no bar"),
+    ],
+)
+def test_a_sheet_says_what_was_asked_for(options: dict[str, str], said: str) -> None:
+    assert interpolate._said(interpolate.Options("labelled", **options)) == said
+
+
 def test_between_labels_the_latent_stays(tmp_path: Path) -> None:
     found = walked(from_label="a", to_label="b", n=5, rows=2, out=tmp_path / "w.png")
     torch.testing.assert_close(found[:, :, 0, 0, 0], torch.linspace(0, 1, 5).expand(2, 5))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from telldraw.batches import Multimodal
 from telldraw.errors import TrainingError
-from telldraw.objectives.inversion import instance, pixel
+from telldraw.objectives.inversion import edges_missed, instance, pixel
 from telldraw.objectives.similarity import visual_linguistic
 from telldraw.systems import tedigan
 from telldraw.training.update import Update
@@ -23,6 +23,19 @@ def test_pixels_count_where_the_mask_is() -> None:
     mask[:, :, 0, :] = 1
     assert pixel(x, y, mask).tolist() == [2.0, 0.0]
     assert pixel(x, y, torch.zeros(2, 1, 2, 2)).tolist() == [0.0, 0.0]
+
+
+def test_edges_are_missed_where_they_are_not_where_they_were() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 8, 8)
+    assert edges_missed(x, x).tolist() == pytest.approx([0, 0], abs=1e-5)
+    assert edges_missed(x, 0.3 * x + 0.1).tolist() == pytest.approx([0, 0], abs=1e-5)  # paler, and all there
+    assert edges_missed(x, 1 - x).tolist() == pytest.approx([2, 2], abs=1e-5)  # each is turned round
+    assert edges_missed(x, torch.zeros_like(x)).tolist() == [1, 1]  # nothing is there
+    step, other = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    step[..., 2:], other[..., 2:, :] = 1, 1  # of 24 differences each has 4 of one, at other places
+    mean = 4 / 24
+    assert float(edges_missed(step, other)) == pytest.approx(1 + mean**2 / (mean - mean**2))
 
 
 def test_the_three_terms_of_one_picture() -> None:

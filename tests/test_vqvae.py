@@ -253,6 +253,56 @@ def test_the_coarse_level_comes_first_in_a_code() -> None:
 
 
 @torch.no_grad()
+def test_hidden_codes_say_nothing_and_the_coarser_ones_are_drawn_from_alone() -> None:
+    """Whatever the hidden levels of a picture hold, what is decoded is the same; where nothing is hidden it is not."""
+    model = system(replace(TINY, strides=(2, 2, 2), prior_layers=(1, 1, 1)))
+    trained(model)
+    codes, image = model.autoencoder, batch(4).image
+    kept = torch.tensor([[1.0, 1, 1], [0, 1, 1], [0, 0, 1], [1, 1, 1]])
+    before = codes.decode(codes(image, kept).context[0])
+    torch.testing.assert_close(before[[0, 3]], codes.decode(codes(image).context[0])[[0, 3]])
+    coarsest = codes(image, kept).quantised[2].codes
+    for level, untouched in ((0, [1, 2]), (1, [2])):
+        codes.quantisers[level].codebook.add_(1)  # other entries, so that other things are said
+        again = codes(image, kept)
+        after = codes.decode(again.context[0])
+        torch.testing.assert_close(after[untouched], before[untouched])
+        assert not torch.allclose(after[[0, 3]], before[[0, 3]])
+    assert torch.equal(again.quantised[2].codes, coarsest)
+
+
+@pytest.mark.parametrize(("strides", "share"), [((4, 2), 0.25), ((2, 2, 2), 0.5), ((4,), 0.5), ((4, 2), 0.0)], ids=str)
+def test_the_share_of_pictures_drawn_from_coarse_levels_alone(strides: tuple[int, ...], share: float) -> None:
+    model = system(replace(TINY, strides=strides, prior_layers=(1,) * len(strides), coarse_alone=share))
+    kept = model._kept(torch.zeros(8000, 3, 16, 16))
+    if not share or len(strides) == 1:
+        assert kept is None
+        return
+    assert bool((kept[:, -1] == 1).all()) and bool((kept.diff(dim=1) >= 0).all())  # finer ones are hidden first
+    for level in range(len(strides) - 1):  # as many begin at each of the coarser levels
+        hidden = share * (len(strides) - 1 - level) / (len(strides) - 1)
+        assert float(1 - kept[:, level].mean()) == pytest.approx(hidden, abs=0.03)
+
+
+def test_a_coarse_map_says_more_when_it_must_speak_for_itself() -> None:
+    """Sixteen pictures of one colour each: with the fine level never hidden, and hidden half of the time."""
+    errors, differing = [], []
+    for share in (0.0, 0.5):
+        model = system(replace(CODES, strides=(2, 2), coarse_alone=share, codes=16, rate=3e-3, anneal=10**6))
+        data = batch(16)
+        data = data._replace(image=data.image[..., :1, :1].expand(-1, -1, 16, 16))
+        trained(model, 300, data)
+        with torch.no_grad():
+            alone = model.autoencoder(data.image, torch.tensor([[0.0, 1.0]]).expand(16, -1))
+            errors.append(float((model.autoencoder.decode(alone.context[0]) - data.image).square().mean()))
+        usage = Usage(16)
+        usage.see([alone.quantised[1].codes])
+        differing.append(usage.levels()[0].local)
+    assert errors[1] < 0.5 * errors[0]
+    assert differing[1] > 2 * differing[0]  # 1 would be the same map for every picture
+
+
+@torch.no_grad()
 def test_the_prior_gives_every_code_map_its_share() -> None:
     """One level of 2 x 2 codes of 3: the likelihoods of all 81 maps sum to 1, with a label and without."""
     model = system(replace(TINY, strides=(4, 2), codes=3), resolution=16)

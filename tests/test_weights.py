@@ -250,6 +250,22 @@ def test_weights_are_found_by_name_by_folder_and_by_run(
     assert weights.find("geneva-a") == Path("geneva-a"), "a folder comes before a shipped name"
 
 
+def test_the_first_words_of_a_name_are_enough_where_no_other_name_begins_with_them(
+    shipped: Path, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, shipped / "painter-small-64")
+    for short in ("painter", "painter-small"):
+        assert weights.find(short) == shipped / "painter-small-64"
+    with pytest.raises(WeightsError, match="'geneva' could be any of geneva-a, geneva-b; write one"):
+        weights.find("geneva")
+    for no_words in ("paint", "painter-s", ""):
+        with pytest.raises(WeightsError, match="no weights named|holds no weights"):
+            weights.find(no_words)
+    (tmp_path / "painter").mkdir()
+    with pytest.raises(WeightsError, match="painter holds no weights"):  # a folder of that name is what is meant
+        weights.find("painter")
+
+
 def test_weights_beside_the_package_are_found_before_those_in_it(
     shipped: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,12 +62,19 @@ def at_hand() -> dict[str, Path]:
 
 
 def find(name_or_path: str) -> Path:
-    """The folder of named weights (`places`), of a weights folder, or of a training run (its `weights` inside)."""
+    """The folder of named weights (`places`), of a weights folder, or of a training run (its `weights` inside).
+
+    A name's first words are enough where no other name begins with them: gan-cls for gan-cls-birds-64.
+    """
     given = Path(name_or_path)
     for folder in (given, given / "weights", *(place / name_or_path for place in places())):
         if (folder / "config.json").is_file():
             return folder
-    names = ", ".join(at_hand()) or "none"
+    known = at_hand()
+    meant = [name for name in known if name.startswith(f"{name_or_path}-")]
+    if len(meant) == 1 and not given.exists():
+        return known[meant[0]]
+    names = ", ".join(known) or "none"
     if (given / "run.json").is_file():
         raise WeightsError(
             f"the run {name_or_path} has no weights yet; its `telldraw train` command goes on and writes them"
@@ -76,6 +83,8 @@ def find(name_or_path: str) -> Path:
         raise WeightsError(
             f"{name_or_path} holds no weights (no config.json); give a weights folder, or one of: {names}"
         )
+    if meant and not given.exists():
+        raise WeightsError(f"{name_or_path!r} could be any of {', '.join(meant)}; write one of them whole")
     raise WeightsError(f"no weights named {name_or_path!r}, and no such folder; at hand: {names}")
 
 

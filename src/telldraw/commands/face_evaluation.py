@@ -33,6 +33,7 @@ from telldraw.commands.picture_sheets import noises
 from telldraw.commands.ranking import r_precision
 from telldraw.drawing.sheet import Frame, Strip, contact_sheet, enlarge
 from telldraw.metrics import faces
+from telldraw.metrics.published import FACES, FACES_NOTE
 
 TEXTS = 512
 """Captions that are drawn, one of each of the first so many pictures of the split."""
@@ -77,7 +78,14 @@ def texts(judge: Judge) -> dict[str, Figure]:
     if not rows:
         return {"asked": Figure("not measured", f"the pictures of {job.collection.path} have no captions")}
     drawn = _draw(judge, rows)
-    return _obeyed(judge, drawn) | _distances(judge, drawn) | _spread(judge, drawn) | _ranked(judge, drawn)
+    figures = _obeyed(judge, drawn) | _distances(judge, drawn) | _spread(judge, drawn) | _ranked(judge, drawn)
+    frechet, real = figures["frechet_texts"].value, figures[f"{judge.kind}_to_real"].value
+    job.tables[f"beside the published figures; {FACES_NOTE}"] = [
+        ["faces by text", "FID; ours: Fréchet, the judge's features", f"LPIPS; ours: {judge.kind}_to_real"],
+        [f"ours: {job.loaded.name}", f"{frechet:.2f}", f"{real:.3f}"],
+        *([method, f"{fid:.2f}", f"{lpips:.3f}"] for method, fid, lpips in FACES),
+    ]
+    return figures
 
 
 def layers_of(job: Job, captions: list[str]) -> Tensor:

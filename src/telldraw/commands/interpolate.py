@@ -165,15 +165,27 @@ def told_walks(loaded: "Loaded", options: Options) -> "Tensor":
     return depict(system, z.flatten(0, 1), text.flatten(0, 1))
 
 
+def _said(options: Options) -> str:
+    """What a sheet has above its rows."""
+    if options.from_caption is not None:
+        return f"from: {options.from_caption}; to: {options.to_caption}"
+    if options.from_label is not None:
+        return f"from: {options.from_label}; to: {options.to_label}"
+    return options.caption or options.label or ""
+
+
 def _write(shown: Sequence["Image.Image"], options: Options) -> None:
     """A sheet with a row for each walk, or an animation that goes there and back."""
     from telldraw.drawing.files import written
-    from telldraw.drawing.sheet import grid, side_by_side
+    from telldraw.drawing.sheet import Frame, Strip, contact_sheet, grid, side_by_side
 
     kind = options.out.suffix.lower()
     if kind in _SHEETS:
+        sheet, said = grid(shown, options.n), _said(options)
+        if said:
+            sheet = contact_sheet([Strip(said, [Frame(sheet, "", "")])])
         with written(options.out) as stream:
-            grid(shown, options.n).save(stream, _FORMATS.get(kind, "PNG"))
+            sheet.save(stream, _FORMATS.get(kind, "PNG"))
         return
     pages = [side_by_side(shown[step :: options.n]) for step in range(options.n)]
     if kind == ".gif":  # one palette for all, or the unchanged parts would flicker

@@ -1,4 +1,7 @@
-"""What others reached with GeNeVA's scores, beside which ours are printed. Shares in percent, as they printed them."""
+"""What others reached, beside which ours are printed: with GeNeVA's scores, and with TediGAN's.
+
+Shares in percent, as they printed them.
+"""
 
 from typing import NamedTuple
 
@@ -51,6 +54,19 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
 
 What the first row of each was averaged over is not known; the released code scores the last time step of each batch.
 """
+
+FACES: tuple[tuple[str, float, float], ...] = (
+    ("AttnGAN", 125.98, 0.512),
+    ("ControlGAN", 116.32, 0.522),
+    ("DF-GAN", 137.60, 0.581),
+    ("DM-GAN", 131.05, 0.544),
+    ("TediGAN", 106.37, 0.456),
+)
+"""Faces of Multi-Modal CelebA-HQ by text: FID, and LPIPS, both lower is better; stated by TediGAN's README."""
+FACES_NOTE = (
+    "not comparable: theirs are real faces at 256x256 in Inception's and LPIPS's features, of a number of pictures "
+    "that is not known (others who followed the paper took 50)"
+)
 
 ABLATIONS: tuple[tuple[str, object, str], ...] = (
     ("iterative", False, "non-iterative"),

@@ -18,6 +18,21 @@ def pixel(image: Tensor, again: Tensor, mask: Tensor | None = None) -> Tensor:
     return (square.flatten(1) * seen).sum(1) / seen.sum(1).clamp(min=1)
 
 
+def edges_missed(image: Tensor, again: Tensor) -> Tensor:
+    """1 - correlation of the differences between neighbouring pixels, [N]: 0, the edges are there; 1, none of them.
+
+    image, again [N, C, H, W]. Of a smooth picture, which a mean square forgives, this asks where its outlines are; how
+    strong they are, as after a blur, does not matter.
+    """
+    centred = []
+    for each in (image, again):
+        down, right = each[..., 1:, :] - each[..., :-1, :], each[..., 1:] - each[..., :-1]
+        steps = torch.cat([down.flatten(1), right.flatten(1)], 1)
+        centred.append(steps - steps.mean(1, keepdim=True))
+    x, y = centred
+    return 1 - (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1)).clamp(min=1e-8)
+
+
 def instance(
     image: Tensor,
     again: Tensor,

@@ -104,12 +104,12 @@ PRESETS = {
     "tiny": Config(widths=(4, 8), steps=100),
 }
 RECIPES = {
-    "mnist": Recipe(batch_size=128, examples=768_000, sheet_every=100_000, decay=0.998, takes="12 minutes of one core"),
+    "mnist": Recipe(batch_size=128, examples=768_000, sheet_every=100_000, decay=0.998, takes="7 minutes of one core"),
     "objects": Recipe(batch_size=128, examples=384_000, sheet_every=96_000, decay=0.998, takes="6 minutes of one core"),
-    "birds": Recipe(batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="5 minutes of one core"),
-    "faces": Recipe(batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="8 minutes of one core"),
+    "birds": Recipe(batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="4 minutes of one core"),
+    "faces": Recipe(batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="6 minutes of one core"),
     "faces-features": Recipe(
-        batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="4 minutes of one core"
+        batch_size=64, examples=128_000, sheet_every=32_000, decay=0.998, takes="3 minutes of one core"
     ),
 }
 

@@ -157,7 +157,7 @@ RECIPES = {
         examples=450_000,
         decay=0.0,
         sheet_every=150_000,
-        takes="13 minutes of one core",
+        takes="15 minutes of one core",
     ),
     "tiny": Recipe(batch_size=16, examples=4_000, decay=0.9, sheet_every=4_000),
 }

@@ -25,8 +25,8 @@ Different from the paper or from its released code (which has no training, no te
     printed with the norm outside the sum over layers, where differences of two layers may cancel: `similarity`.
 3.  F is any network that is handed in (`perceptual`), a frozen one; the paper's VGG where its weights are at hand.
 4.  G is told by fixed noise maps, so that a code is all there is to a picture.
-5.  How well E_v finds training pictures again is measured along with the statistics of its norms (`familiar`): what is
-    found again much worse than those is no such picture, or lies otherwise (`unlike`).
+5.  How well E_v finds training pictures again, their pixels and their edges, is measured along with the statistics of
+    its norms (`familiar`): what is found again much worse than those is no such picture, or lies otherwise (`unlike`).
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ from telldraw.blocks.style_discriminator import Discriminator
 from telldraw.blocks.style_generator import Mapping, Sizes, Synthesis, truncated
 from telldraw.errors import TrainingError, WeightsError
 from telldraw.objectives.adversarial import minimax_discriminator, non_saturating_generator
-from telldraw.objectives.inversion import Distance, instance, pixel
+from telldraw.objectives.inversion import Distance, edges_missed, instance, pixel
 from telldraw.objectives.penalties import zero_centred_penalty
 from telldraw.objectives.similarity import Reduction, visual_linguistic
 from telldraw.protocols import Recipe, Update
@@ -223,9 +223,7 @@ class System(nn.Module):
         })  # fmt: skip
         self.ready: Tensor
         self.register_buffer("ready", torch.zeros(len(KINDS), dtype=torch.uint8))
-        self.familiar = nn.BatchNorm1d(
-            1, affine=False
-        )  # log of the mean square that E_v is off by on training pictures
+        self.familiar = nn.BatchNorm1d(2, affine=False)  # how far E_v is `_off` on training pictures
         self.requires_grad_(False)
         self.encoders[config.trained].requires_grad_(True)
         if config.stage == "text":
@@ -405,15 +403,15 @@ class System(nn.Module):
     # --- one picture ---
 
     def _off(self, images: Tensor) -> Tensor:
-        """Log of the mean square error of G(E_v(x)), [N, 1]."""
-        return pixel(images, self.synthesise(self._read("image", images))).clamp(min=1e-8).log().unsqueeze(1)
+        """Log of the mean square error of G(E_v(x)), and how many of x's edges it misses, [N, 2]."""
+        again = self.synthesise(self._read("image", images))
+        return torch.stack([pixel(images, again).clamp(min=1e-8).log(), edges_missed(images, again)], 1)
 
     def unlike(self, images: Tensor) -> Tensor:
-        """How many standard deviations worse than training pictures these are found again, [N]."""
-        off = self._off(images)[:, 0]
+        """How many standard deviations worse than training pictures these are found again, [N]: the worse of two."""
         mean, variance = self.familiar.running_mean, self.familiar.running_var
         assert mean is not None and variance is not None  # norms keep track unless told not to
-        return (off - mean) / variance.sqrt().clamp(min=1e-4)
+        return ((self._off(images) - mean) / variance.sqrt().clamp(min=1e-4)).amax(1)
 
     def optimise(
         self,

@@ -136,10 +136,10 @@ RECIPES = {
     "mnist": Recipe(batch_size=128, examples=600_000, decay=0.0, sheet_every=200_000, takes="1 minute of one core"),
     "mnist-long": _LONG,
     "mnist-2d": _LONG,
-    "mnist-gaussian": replace(_LONG, examples=640_000, takes="1 minute of one core"),
+    "mnist-gaussian": replace(_LONG, examples=640_000, takes="2 minutes of one core"),
     "mnist-stochastic": _LONG,
     "mnist-binary": _LONG,
-    "scenes-64": Recipe(batch_size=64, examples=80_000, decay=0.99, sheet_every=40_000, takes="7 minutes of one core"),
+    "scenes-64": Recipe(batch_size=64, examples=80_000, decay=0.99, sheet_every=40_000, takes="8 minutes of one core"),
     "tiny": Recipe(batch_size=8, examples=64, decay=0.9, sheet_every=64),
 }
 

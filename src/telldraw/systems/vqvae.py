@@ -24,7 +24,11 @@ What is not in the paper, or not as there:
 3.  The label may be several classes at once (what is on the scene). In training the prior is not told it now and then
     (`untold`), so that it also knows pictures of no label, which `log_likelihood` needs.
 4.  Both priors are gated PixelCNNs of a few layers; the paper's top one is as deep as PixelSNAIL, with dropout.
-5.  A distribution of pixels around x^, a Laplace one with one scale for all pixels: only `log_likelihood` uses it.
+5.  In training, the finer codes of some pictures are hidden (`coarse_alone`), so that the coarser ones have to say what
+    they can. Where the finest map is enough for a whole picture, a coarse one is otherwise the same for all of them,
+    and the prior has no plan to fill in. Jukebox (Dhariwal et al. 2020, arXiv:2005.00341, Sec. 3.1) met the same and
+    trained its levels apart.
+6.  A distribution of pixels around x^, a Laplace one with one scale for all pixels: only `log_likelihood` uses it.
 """
 
 from dataclasses import dataclass, replace
@@ -73,6 +77,8 @@ class Config:
     """Residual blocks of each part; the paper has 2."""
     beta: float = 0.25
     """Weight of the commitment."""
+    coarse_alone: float = 0.0
+    """Share of the training pictures that are drawn again from some of the coarser levels alone."""
     codebook_decay: float = 0.99
     """gamma, of the codebooks' moving means, per step."""
     dead: float = 0.03
@@ -113,6 +119,8 @@ class Config:
             )
         if self.codes < 2:
             raise TrainingError(f"--config.codes {self.codes}: at least 2 are needed, one says nothing")
+        if not 0 <= self.coarse_alone < 1:
+            raise TrainingError(f"--config.coarse-alone {self.coarse_alone}: from 0 to less than 1 is needed")
         if not 0 <= self.untold < 1:
             raise TrainingError(f"--config.untold {self.untold}: from 0 to less than 1 is needed")
 
@@ -185,7 +193,7 @@ RECIPES = {
     ),
     "mnist": Recipe(batch_size=32, examples=64_000, decay=0.99, sheet_every=32_000, takes="2 minutes of one core"),
     "mnist-prior": Recipe(
-        batch_size=32, examples=64_000, decay=0.998, sheet_every=32_000, takes="8 minutes of one core"
+        batch_size=32, examples=64_000, decay=0.998, sheet_every=32_000, takes="7 minutes of one core"
     ),
     "tiny": Recipe(batch_size=8, examples=64, decay=0.9, sheet_every=64, takes="a second"),
 }
@@ -261,8 +269,11 @@ class Codes(nn.Module):
         )
         self.register_buffer("scale", torch.tensor(0.1))  # of the pixels around x^: their mean absolute error
 
-    def forward(self, x: Tensor) -> Encoded:
-        """x [N, C, H, W] -> codes of all levels. Changes nothing."""
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Encoded:
+        """x [N, C, H, W] -> codes of all levels. Changes nothing.
+
+        kept [N, levels]: 0 where a level's entries are zeros for what is finer and for D, 1 elsewhere; None: all ones.
+        """
         maps = []
         for part in self.smaller:
             x = part(x)
@@ -274,7 +285,10 @@ class Codes(nn.Module):
             told = [self.larger[level + 1](context[0])] if context else []
             z.insert(0, self.project[level](torch.cat([maps[level], *told], 1)))
             quantised.insert(0, self.quantisers[level](z[0]))
-            context.insert(0, torch.cat([quantised[0].passed, *told], 1))
+            passed = quantised[0].passed
+            context.insert(
+                0, torch.cat([passed if kept is None else passed * kept[:, level, None, None, None], *told], 1)
+            )
         return Encoded(z, quantised, context)
 
     def decode(self, context: Tensor) -> Tensor:
@@ -449,7 +463,7 @@ class System(nn.Module):
             self._train_prior(batch, update)
 
     def _train_codes(self, batch: Pictures, update: Update) -> None:
-        encoded = self.autoencoder(batch.image)
+        encoded = self.autoencoder(batch.image, self._kept(batch.image))
         losses, around = self._code_losses(encoded, batch.image)
         update("autoencoder", losses["error"] + self.config.beta * losses["commitment"])
         update.record(**losses)
@@ -459,6 +473,15 @@ class System(nn.Module):
             codes = encoded.quantised[level].codes
             anew = quantiser.follow(encoded.z[level], codes)
             update.record(**{f"restarted_{level + 1}": anew.float()})
+
+    def _kept(self, image: Tensor) -> Tensor | None:
+        """Which levels D is shown of each picture, [N, levels]: all, or from some coarser one upwards."""
+        levels = len(self.sizes)
+        if not self.config.coarse_alone or levels == 1:
+            return None
+        alone = torch.rand(len(image), 1, device=image.device) < self.config.coarse_alone
+        finest = torch.randint(1, levels, (len(image), 1), device=image.device) * alone
+        return (torch.arange(levels, device=image.device) >= finest).to(image.dtype)
 
     def _train_prior(self, batch: Pictures, update: Update) -> None:
         with torch.no_grad():
