@@ -46,7 +46,7 @@ class Options:
 
 @torch.inference_mode()
 def right(judge: Any, images: Tensor, label: Tensor) -> str:
-    """Share of the pictures whose class is named rightly (a detector: mean F1 of the classes), and its standard error."""
+    """Share of the pictures whose class is named rightly, or a detector's mean F1; and its standard error."""
     found = []
     for at in range(0, len(images), 250):
         part, asked = images[at : at + 250], label[at : at + 250]

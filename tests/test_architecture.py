@@ -45,7 +45,7 @@ FUNCTION_LINES, MODULE_LINES = 60, 400
 LONGER: dict[str, int] = {
     # one system, one file: the paper's networks, update rule and drawing, read top to bottom
     "systems/geneva.py": 630,
-    "systems/vqvae.py": 520,
+    "systems/vqvae.py": 545,
     "systems/cgan.py": 450,
     "systems/tedigan.py": 480,
     "systems/stackgan.py": 430,

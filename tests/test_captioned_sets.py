@@ -194,6 +194,10 @@ def words(folder: Path) -> None:
     (folder / "CUB_200_2011" / "image_class_labels.txt").write_text("1 1\ntwo one\n")
 
 
+def namesakes(folder: Path) -> None:
+    (folder / "CUB_200_2011" / "classes.txt").write_text("1 001.Bird_0\n2 002.Bird_1\n3 001.Bird_0\n")
+
+
 def no_captions(folder: Path) -> None:
     shutil.rmtree(folder / "cvpr2016_cub")
 
@@ -205,6 +209,7 @@ def no_captions(folder: Path) -> None:
         (gap, "006.Bird_5 is in none of the lists of classes in"),
         (stranger, "testclasses.txt has 201.Cat, which is no class of this set"),
         (words, "image_class_labels.txt, line 2: the numbers of a picture and a class was expected and not 'two one'"),
+        (namesakes, "classes.txt has 001.Bird_0 twice, as 1 and as 3"),
         (no_captions, "has no captions of the birds: text_c10 or cvpr2016_cub/text_c10"),
         (lambda folder: (folder / "CUB_200_2011" / "images.txt").unlink(), "has no CUB-200-2011: CUB_200_2011/images"),
     ],

@@ -221,6 +221,12 @@ def test_a_name_alone_serves_where_it_is_the_only_one(folder: Path) -> None:
     assert told.captions[1] == ["seven"]
 
 
+def test_a_name_that_stands_twice_has_the_captions_of_both(folder: Path) -> None:
+    file = folder / "told.json"
+    file.write_text('{"red/3.png": "a red square", "blue/4.png": [], "red/3.png": ["a warm one", "a box"]}')
+    assert captions_of(["red/3.png"], file, folder).captions == [["a red square", "a warm one", "a box"]]
+
+
 def test_captions_and_pictures_that_lack_each_other_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = folder / "told.json"
     every = {f"{group}/{number}.png": "a square" for group in ("red", "blue") for number in range(20)}

@@ -133,3 +133,24 @@ def of_vgg(name: str, network: VGG16) -> Perceptual:
         return (network(x) - network(y)).square().mean((1, 2, 3))
 
     return Perceptual(name, network, measure, weight=WEIGHTS[network.scale], least=network.least)
+
+
+class Perceiving:
+    """A part of systems that compare pictures by F, a network that they are handed and that is no part of them."""
+
+    config: Any
+    _perceptual: Any = None
+
+    def perceive(self, perceptual: Any) -> None:
+        """Hand in F: something with `distance(x, y) -> [N]`. It is no part of the weights."""
+        self._perceptual = perceptual
+
+    @property
+    def perceives(self) -> bool:
+        """Whether F takes part in the training."""
+        return self.config.perceptual_weight > 0
+
+    @property
+    def distance(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """F's distance of pictures [N, C, H, W], [N], where there is one."""
+        return None if self._perceptual is None else self._perceptual.distance

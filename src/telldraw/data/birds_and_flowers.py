@@ -39,6 +39,9 @@ def prepare_cub(source: Path, out: Path, how: How, *, validation: bool = False) 
     root = first_of(source, ("CUB_200_2011/images.txt", "images.txt"), "CUB-200-2011").parent
     texts = folder_of(source, ("text_c10", "cvpr2016_cub/text_c10", "birds/text_c10"), "captions of the birds")
     names = _named(root / "classes.txt", str, "a number and a class")
+    for number, name in names.items():
+        if (other := next(each for each, own in names.items() if own == name)) != number:
+            raise DataError(f"{root / 'classes.txt'} has {name} twice, as {other} and as {number}; {AGAIN}")
     numbers = {number: place for place, number in enumerate(sorted(names))}
     paths, of = _birds(root, names)
     boxes: dict[int, Box] = {}

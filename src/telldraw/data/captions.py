@@ -10,7 +10,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from telldraw.errors import DataError
 from telldraw.text import MAX_CHARACTERS, shorten, strange
@@ -135,7 +135,7 @@ def _lines(text: str) -> list[str]:
 
 def _json(file: Path, text: str) -> dict[str, list[str]]:
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_together)
     except ValueError as error:
         raise DataError(f"{file} is not whole JSON ({error})") from None
     except RecursionError:
@@ -149,6 +149,15 @@ def _json(file: Path, text: str) -> dict[str, list[str]]:
             raise DataError(f"{file}: the captions of {shorten(name)} are not text, or a list of texts")
         told[name] = [line for one in sentences for line in _lines(one.replace("\n", " "))]
     return told
+
+
+def _together(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which a name may stand twice: with the captions of both, as rows of a table have them."""
+    found: dict[str, Any] = {}
+    for name, given in pairs:
+        both = [one if isinstance(one, list) else [one] for one in (found.get(name, []), given)]
+        found[name] = [*both[0], *both[1]] if name in found else given
+    return found
 
 
 def _rows(file: Path, text: str, delimiter: str) -> dict[str, list[str]]:

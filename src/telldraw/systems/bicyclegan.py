@@ -39,6 +39,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Described, DescribedFacts
+from telldraw.blocks.perceptual import Perceiving
 from telldraw.errors import TrainingError
 from telldraw.objectives.sliced import sliced_normal_energy
 from telldraw.protocols import Recipe, Update
@@ -88,7 +89,7 @@ _PICTURES = Recipe(batch_size=16, examples=128_000, sheet_every=16_000, decay=0.
 RECIPES = {"birds-64": _PICTURES, "captions-64": replace(_PICTURES, takes="not trained yet")}
 
 
-class System(gan_cls.System):
+class System(Perceiving, gan_cls.System):
     """G, D and S, and how they are trained together."""
 
     config: Config
@@ -99,16 +100,6 @@ class System(gan_cls.System):
         super().__init__(config)
         self.style_encoder = gan_cls.Style(config, config.noise_dim)
         self.lacks, self.players = (), (*self.players, "style")
-        self._perceptual: Any = None
-
-    def perceive(self, perceptual: Any) -> None:
-        """Hand in F: a module with `distance(x, y) -> [N]`. It is no part of the weights."""
-        self._perceptual = perceptual
-
-    @property
-    def perceives(self) -> bool:
-        """Whether F takes part."""
-        return self.config.perceptual_weight > 0
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Adam for each of the three."""
@@ -133,8 +124,8 @@ class System(gan_cls.System):
         if len(z) > again:
             off = self.style(image[again:]) - z[again:]
             losses["latent"] = config.latent_weight * off.abs().mean()
-        if self.perceives and self._perceptual is not None:
-            far = self._perceptual.distance(real[:again], image[:again]).mean()
+        if self.perceives and self.distance is not None:
+            far = self.distance(real[:again], image[:again]).mean()
             losses["perceptual"] = config.perceptual_weight * far
         update.backward(torch.stack(list(losses.values())).sum(), "generator", "style")
         update.apply("generator")

@@ -34,6 +34,7 @@ from torch.optim import Adam, Optimizer
 from telldraw.batches import PictureFacts, Pictures
 from telldraw.blocks.code_encoder import CodeEncoder
 from telldraw.blocks.growing import faded, parts
+from telldraw.blocks.perceptual import Perceiving
 from telldraw.blocks.strided import check_pictures
 from telldraw.blocks.style_generator import mixed
 from telldraw.errors import TrainingError
@@ -110,7 +111,7 @@ RECIPES = {
 }
 
 
-class System(stylegan.System):
+class System(Perceiving, stylegan.System):
     """Both players of StyleGAN, an encoder, and how they are trained together."""
 
     training_only = ("discriminator", "lately", "kept")
@@ -125,16 +126,6 @@ class System(stylegan.System):
         self.register_buffer("lately", torch.zeros(config.cloud, config.layers, config.style_dim))  # codes E has read
         self.register_buffer("kept", torch.zeros((), dtype=torch.int64))  # how many there were
         self.mean.fill_(_MEAN)
-        self._perceptual: Any = None
-
-    def perceive(self, perceptual: Any) -> None:
-        """Hand in F: a module with `distance(x, y) -> [N]`. It is no part of the weights."""
-        self._perceptual = perceptual
-
-    @property
-    def perceives(self) -> bool:
-        """Whether F takes part."""
-        return self.config.perceptual_weight > 0
 
     def encode(self, images: Tensor) -> Tensor:
         """E: images [N, C, H, W] in [-1, 1] -> code [N, L, C]."""
@@ -174,8 +165,8 @@ class System(stylegan.System):
         if config.code_weight and count > again:
             off = self.encode(image[again:].detach()) - told
             found["code"] = config.code_weight * off[:, : _layers(level)].square().mean()
-        if self.perceives and self._perceptual is not None and level > _COARSE:
-            far = self._perceptual.distance(real[:again], image[:again]).mean()
+        if self.perceives and self.distance is not None and level > _COARSE:
+            far = self.distance(real[:again], image[:again]).mean()
             found["perceptual"] = config.perceptual_weight * far
         update.backward(torch.stack(list(found.values())).sum(), "generator", "encoder")
         update.apply("generator")

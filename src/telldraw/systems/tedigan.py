@@ -41,12 +41,13 @@ from torch.optim import Adam, Optimizer
 
 from telldraw.batches import Multimodal, MultimodalFacts
 from telldraw.blocks.code_encoder import CodeEncoder
+from telldraw.blocks.perceptual import Perceiving
 from telldraw.blocks.strided import check_pictures
 from telldraw.blocks.style_discriminator import Discriminator
 from telldraw.blocks.style_generator import Mapping, Sizes, Synthesis, truncated
 from telldraw.errors import TrainingError, WeightsError
 from telldraw.objectives.adversarial import minimax_discriminator, non_saturating_generator
-from telldraw.objectives.inversion import Distance, edges_missed, instance, pixel
+from telldraw.objectives.inversion import edges_missed, instance, pixel
 from telldraw.objectives.penalties import zero_centred_penalty
 from telldraw.objectives.similarity import Reduction, visual_linguistic
 from telldraw.protocols import Recipe, Update
@@ -196,7 +197,7 @@ class TextEncoder(nn.Module):
         return mean + self.code(last.transpose(0, 1).flatten(1)).float().unflatten(1, (self.layers, -1))
 
 
-class System(nn.Module):
+class System(Perceiving, nn.Module):
     """A frozen generator, the four encoders, and how these are trained."""
 
     training_only = ("discriminator",)
@@ -231,21 +232,11 @@ class System(nn.Module):
         self.discriminator.requires_grad_(config.adversarial)
         for smaller in getattr(self.discriminator, "colours", ())[:-1]:
             smaller.requires_grad_(False)  # ways in for pictures that are still growing
-        self._perceptual: Any = None
-
-    def perceive(self, perceptual: Any) -> None:
-        """Hand in F: a module with `distance(x, y) -> [N]`. It is no part of the weights."""
-        self._perceptual = perceptual
 
     @property
     def perceives(self) -> bool:
         """Whether F takes part in this stage."""
-        return self.config.perceptual_weight > 0 and self.config.stage in ("image", "sketch", "regions")
-
-    @property
-    def distance(self) -> Distance | None:
-        """F's distance of pictures, where there is one."""
-        return None if self._perceptual is None else self._perceptual.distance
+        return super().perceives and self.config.stage in ("image", "sketch", "regions")
 
     def train(self, mode: bool = True) -> "System":
         """Training mode of what is trained; the rest stays as others will use it."""
