@@ -202,6 +202,25 @@ def test_reconstructions_stand_under_their_pictures(
     assert np.abs(pixel[top : top + 56, columns[0]] - pixel[top + 60 : top + 116, columns[0]]).mean() > 5
 
 
+def test_picture_files_are_reconstructed_as_those_of_a_set_are(
+    runs: dict[str, str], here: Path, bars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_set = said(capsys, "reconstruct", runs["three"], "--data", str(bars), "--n", "2", "--out", "set.png")
+    collection = Collection.open(bars)
+    for n in range(2):
+        Image.fromarray(collection.images[collection.splits["test"][n], 0]).save(f"{n}.png")
+    of_files = said(capsys, "reconstruct", runs["three"], "0.png", "1.png", "--out", "files.png")
+    assert of_files.splitlines()[:-1] == of_set.splitlines()[:-1]
+    assert Path("files.png").read_bytes() == Path("set.png").read_bytes()
+    Image.new("L", (40, 40)).save("large.png")
+    assert "takes 28x28; give --resize" in said(capsys, "reconstruct", runs["three"], "large.png", code=2)
+    said(capsys, "reconstruct", runs["three"], "large.png", "--resize", "--out", "large-too.png")
+    for words in ((), ("0.png", "--data", str(bars))):
+        err = said(capsys, "reconstruct", runs["three"], *words, code=2)
+        assert "name pictures to reconstruct: files, or --data PREPARED" in err and err.count("\n") == 1
+    assert "41 pictures: 1 to 40 pictures go" in said(capsys, "reconstruct", runs["three"], *["0.png"] * 41, code=2)
+
+
 def test_fifteen_pictures_fill_two_rows_of_pairs(
     runs: dict[str, str], here: Path, bars: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,7 +53,7 @@ def samples(
         system.generate(z[at : at + COLUMNS], None if label is None else label[at : at + COLUMNS]).cpu()
         for at in range(0, len(z), COLUMNS)
     ])  # fmt: skip
-    return [Strip("generated", [Frame(_grid(images, collection), "", told)])]
+    return [Strip("generated", [Frame(_grid(images, collection.manifest.get("aspect", 1.0)), "", told)])]
 
 
 @torch.inference_mode()
@@ -61,16 +61,22 @@ def reconstructions(
     system: "Autoencoder", collection: "Collection", rows: Sequence[int], *, device: torch.device | str = "cpu"
 ) -> list[Strip]:
     """True pictures, each over what is left of it after encoding and decoding."""
-    chosen = list(rows)[: COLUMNS * ROWS // 2]
-    true = pixels.to_float(torch.from_numpy(collection.images[chosen]))
+    chosen = collection.images[list(rows)[: COLUMNS * ROWS // 2]]
+    return pairs(system, chosen, collection.manifest.get("aspect", 1.0), device=device)
+
+
+@torch.inference_mode()
+def pairs(
+    system: "Autoencoder", images: np.ndarray, aspect: float = 1.0, *, device: torch.device | str = "cpu"
+) -> list[Strip]:
+    """Pictures, uint8 [N, C, H, W], each over what is left of it after encoding and decoding."""
+    true = pixels.to_float(torch.from_numpy(images))
     again = system.decode(system.encode(true.to(device))).cpu()
-    columns = min(COLUMNS, len(chosen))
-    rows_of_each = -(-len(chosen) // columns)
-    rest = torch.ones(
-        columns * rows_of_each - len(chosen), *true.shape[1:]
-    )  # white, so that pairs stay above each other
-    pairs = torch.stack([torch.cat([half, rest]).unflatten(0, (rows_of_each, columns)) for half in (true, again)], 1)
-    sheet = _grid(pairs.flatten(0, 2), collection, columns)
+    columns = min(COLUMNS, len(true))
+    rows_of_each = -(-len(true) // columns)
+    rest = torch.ones(columns * rows_of_each - len(true), *true.shape[1:])  # white, so that pairs stay above each other
+    both = torch.stack([torch.cat([half, rest]).unflatten(0, (rows_of_each, columns)) for half in (true, again)], 1)
+    sheet = _grid(both.flatten(0, 2), aspect, columns)
     return [Strip("true, and reconstructed below", [Frame(sheet, "", "")])]
 
 
@@ -94,7 +100,9 @@ def mistakes(
             found.append((-float(sure[n]), int(part[n]), taken or "nothing"))
     frames = []
     for _, row, taken in sorted(found)[: 3 * COLUMNS]:
-        image = _enlarged(pixels.of_array(collection.images[row].transpose(1, 2, 0)), collection)
+        image = _enlarged(
+            pixels.of_array(collection.images[row].transpose(1, 2, 0)), collection.manifest.get("aspect", 1.0)
+        )
         frames.append(Frame(image, "", f"{', '.join(collection.shown(row))}, taken for {taken}"))
     if not frames:
         frames = [Frame(Image.new("RGB", (256, 32), (255, 255, 255)), "", "no mistake")]
@@ -126,10 +134,10 @@ def check_label(system: "Generative", label: str | None, classes: Sequence[str],
     return found
 
 
-def _grid(images: Tensor, collection: "Collection", columns: int = COLUMNS) -> Image.Image:
-    frames = [_enlarged(pixels.to_image(image), collection) for image in images]
+def _grid(images: Tensor, aspect: float, columns: int = COLUMNS) -> Image.Image:
+    frames = [_enlarged(pixels.to_image(image), aspect) for image in images]
     return grid(frames, columns)
 
 
-def _enlarged(image: Image.Image, collection: "Collection") -> Image.Image:
-    return enlarge(image.convert("RGB"), max(1, round(_WIDTH / image.width)), collection.manifest.get("aspect", 1.0))
+def _enlarged(image: Image.Image, aspect: float) -> Image.Image:
+    return enlarge(image.convert("RGB"), max(1, round(_WIDTH / image.width)), aspect)
