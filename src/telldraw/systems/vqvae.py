@@ -147,7 +147,7 @@ _SCENES_128 = Config(
 _SCENES_128_SMALL = Config(resolution=128, strides=(8, 2), codes=512)
 _MNIST = Config(
     *("codes", 28, 1), strides=(2, 2), codes=64, code_dim=16, width=32, residual_width=16,
-    prior_width=32, prior_layers=(4, 6), anneal=2000,
+    coarse_alone=0.25, prior_width=32, prior_layers=(4, 6), anneal=2000,
 )  # fmt: skip
 PRESETS = {
     # Abstract Scenes: 16x16 and 8x8 codes, for two cores.
@@ -161,7 +161,7 @@ PRESETS = {
     "scenes-128-small-prior": replace(_SCENES_128_SMALL, stage="prior", anneal=4000),
     # Digits: 14x14 and 7x7 codes. Two stages here too: codes that still move are a prior's moving target
     "mnist": _MNIST,
-    "mnist-prior": replace(_MNIST, stage="prior"),
+    "mnist-prior": replace(_MNIST, stage="prior", prior_rate=2e-3, anneal=6000),
     "tiny": Config(
         stage="both",
         resolution=16,
@@ -193,7 +193,7 @@ RECIPES = {
     ),
     "mnist": Recipe(batch_size=32, examples=64_000, decay=0.99, sheet_every=32_000, takes="2 minutes of one core"),
     "mnist-prior": Recipe(
-        batch_size=32, examples=64_000, decay=0.998, sheet_every=32_000, takes="7 minutes of one core"
+        batch_size=32, examples=192_000, decay=0.998, sheet_every=32_000, takes="21 minutes of one core"
     ),
     "tiny": Recipe(batch_size=8, examples=64, decay=0.9, sheet_every=64, takes="a second"),
 }
