@@ -115,7 +115,7 @@ def walked(**options: Any) -> Tensor:
         ({"from_caption": "a dark bar", "to_caption": "no bar"}, "from: a dark bar; to: no bar"),
     ],
 )
-def test_a_sheet_says_what_was_asked_for(options: dict[str, str], said: str) -> None:
+def test_a_sheet_says_what_was_asked_for(options: dict[str, Any], said: str) -> None:
     assert interpolate._said(interpolate.Options("labelled", **options)) == said
 
 
