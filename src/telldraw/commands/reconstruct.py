@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST = 40
 """Pictures that fit a sheet."""
+Files = tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Options:
 
     weights: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")]
     """A name from `telldraw weights`, a weights folder, or the folder of a training run."""
-    pictures: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PICTURE")] = ()
+    pictures: Annotated[tyro.conf.Positional[Files], tyro.conf.arg(metavar="PICTURE", help_behavior_hint="")] = ()
     """Picture files; or give --data."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="PREPARED", help_behavior_hint="")] = None
     """A prepared data set with pictures of the kind the weights were trained on."""
