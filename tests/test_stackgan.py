@@ -127,7 +127,7 @@ def test_the_kl_is_that_of_the_distributions_the_mean_of_the_codes_numbers() -> 
 
 def test_a_heavy_kl_makes_codes_say_nothing() -> None:
     said = {
-        weight: trained(25, kl_weight=weight, generator_rate=2e-2)._mean(torch.eye(4)).std(0).mean()
+        weight: trained(25, kl_weight=weight, generator_rate=2e-2)._told(torch.eye(4)).std(0).mean()
         for weight in (0.0, 1000.0)
     }
     assert said[1000.0] < 0.5 * said[0.0]
@@ -201,6 +201,29 @@ def test_the_slope_of_d_is_penalised_every_so_many_steps(stage: int, stage_one: 
     system.training_step(batch, update)
     assert update.losses["r1"] > 0
     assert "r1" not in system.losses(batch)
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_d_reads_mu_or_the_text_itself_by_a_layer_of_its_own(stage: int, stage_one: Any) -> None:
+    for reads in ("mu", "own"):
+        torch.manual_seed(1)
+        system, batch = MODULE.System(replace(TINY, stage=stage, discriminator_text=reads)), colours(8)
+        system.first.load_state_dict(stage_one.first.state_dict())
+        system.train()
+        told = system._told(batch.text)
+        if reads == "mu":
+            assert torch.equal(told, system._drawn(batch).mean) and not told.requires_grad
+            assert not list(system.discriminator.compress.parameters())
+        else:
+            torch.testing.assert_close(told, batch.text / system.config.text_scale)
+        with torch.no_grad():  # texts of which the augmentation says nothing
+            system.drawer.augmentation.project.weight.zero_()
+        other = batch.text.roll(1, 1)  # one-hot rows
+        one, two = (system.judge(batch.image, text) for text in (batch.text, other))
+        assert torch.equal(one, two) == (reads == "mu")
+        update = Update(system.optimizers())
+        system.training_step(batch, update)
+        assert all(value.isfinite() for value in update.losses.values())
 
 
 def told_rightly(system: Any) -> float:

@@ -22,7 +22,8 @@ Different from the paper or its released code (TensorFlow for birds and flowers,
 
 1.  All that is random is in `noise`: z, eps0 and, in stage II, eps, side by side. A seed gives its numbers in a row,
     so the same seed and caption are the same s0 in both stages.
-2.  D reads mu(phi_t) as the text, a constant to it, as in PyTorch; in the paper and in TensorFlow a layer of its own.
+2.  D reads mu(phi_t) as the text, a constant to it, as in PyTorch; or phi_t by a layer of its own, as in the paper and
+    in TensorFlow (`discriminator_text`): where the KL leaves mu small, D otherwise hardly sees what was said.
 3.  mu and log sigma^2 are free; released: a (leaky) ReLU, so that sigma is hardly below 1 (`rectified`: PyTorch's).
 4.  The KL's weight counts the mean over code_dim numbers, as in both codes, with their 2; the paper says lambda = 1.
 5.  A mismatch is certain not to describe the picture (`mismatch`); PyTorch's, the next text of the batch, may do so.
@@ -86,6 +87,8 @@ class Config:
     """Channels of the largest map of D, or D0, doubled with each halving of its side; published 64."""
     discriminator_norm: Literal["batch", "layer"] = "batch"
     """D's norms: over a batch, as published, or over each picture, which a penalty of D's slope needs."""
+    discriminator_text: Literal["mu", "own"] = "mu"
+    """What D reads of a text: mu, as in PyTorch, or the text itself by a layer of its own, as in the paper."""
     captions: int = 1
     """Captions of a picture whose vectors' mean describes it; released 4 for birds and flowers."""
     sampling: Literal["pictures", "classes", "distinct"] = "pictures"
@@ -271,15 +274,18 @@ class Discriminator(nn.Module):
         self.joint = nn.Sequential(*mixed(width + config.code_dim, width), nn.Conv2d(width, 1, SMALLEST))
         if config.stage == 2:
             self.alone = nn.Conv2d(width, 1, SMALLEST)
+        self.compress: nn.Module = nn.Identity()
+        if config.discriminator_text == "own":
+            self.compress = nn.Sequential(nn.Linear(config.text_dim, config.code_dim), nn.LeakyReLU(0.2, inplace=True))
         self.apply(begin)
 
     def features(self, image: Tensor) -> Tensor:
         """image [N, C, H, W] in [-1, 1] -> [N, F, 4, 4]."""
         return self.picture(image.contiguous(memory_format=torch.channels_last))
 
-    def match(self, features: Tensor, mean: Tensor) -> Tensor:
-        """features [N, F, 4, 4] of pictures, mu [N, code_dim] of texts -> logits [N]."""
-        return self.joint(_beside(features, mean)).flatten().float()
+    def match(self, features: Tensor, told: Tensor) -> Tensor:
+        """features [N, F, 4, 4] of pictures, what is told [N, code_dim or T] (`System._told`) -> logits [N]."""
+        return self.joint(_beside(features, self.compress(told))).flatten().float()
 
     def true(self, features: Tensor) -> Tensor:
         """features [N, F, 4, 4] of pictures, whatever they show -> logits [N]."""
@@ -350,7 +356,7 @@ class System(nn.Module):
         drawn = self._drawn(batch)
         judged = self._judged(batch, drawn, update.step)
         update("discriminator", torch.stack(list(judged.values())).sum())
-        believed, kl = self._believed(drawn), gaussian_kl(drawn.mean, drawn.logvar).mean()
+        believed, kl = self._believed(drawn, self._told(batch.text)), gaussian_kl(drawn.mean, drawn.logvar).mean()
         again = self._again(batch)
         update("generator", believed + self.config.kl_weight * kl + self.config.again_weight * again)
         update.record(**judged, generator=believed, kl=kl, again=again)
@@ -361,11 +367,11 @@ class System(nn.Module):
 
     def _judged(self, batch: Described, drawn: Drawn, step: int | None = None) -> dict[str, Tensor]:
         """D's loss, Eq. 3 or 5, and where asked for the penalty of its slope at true pictures."""
-        config, judge, told = self.config, self.discriminator, drawn.mean.detach()
+        config, judge, told = self.config, self.discriminator, self._told(batch.text)
         sloped = step is not None and slope_is_due(config.r1, config.r1_every, step)
         real = self._seen(batch.image).detach().requires_grad_(sloped)
         true, fake = judge.features(real), judge.features(drawn.image.detach())
-        pairs = judge.match(true, told), judge.match(fake, told), judge.match(true, self._mean(batch.wrong_text))
+        pairs = judge.match(true, told), judge.match(fake, told), judge.match(true, self._told(batch.wrong_text))
         alone = (judge.true(true), judge.true(fake)) if config.stage == 2 else ()
         losses = {"discriminator": stacked_discriminator(*pairs, *alone) if alone else matching_discriminator(*pairs)}
         if sloped:
@@ -373,10 +379,10 @@ class System(nn.Module):
             losses["r1"] = slope_penalty(believed, real, config.r1, config.r1_every)
         return losses
 
-    def _believed(self, drawn: Drawn) -> Tensor:
-        """-log D of drawings: what G is to lessen. mu is a constant to D, here too."""
+    def _believed(self, drawn: Drawn, told: Tensor) -> Tensor:
+        """-log D of drawings: what G is to lessen. What D is told is a constant, here too."""
         fake = self.discriminator.features(drawn.image)
-        loss = non_saturating_generator(self.discriminator.match(fake, drawn.mean.detach()))
+        loss = non_saturating_generator(self.discriminator.match(fake, told))
         return loss if self.config.stage == 1 else loss + non_saturating_generator(self.discriminator.true(fake))
 
     def _again(self, batch: Described) -> Tensor:
@@ -388,10 +394,13 @@ class System(nn.Module):
         noise = torch.randn(len(image), config.code_dim, device=image.device)
         return F.l1_loss(self.second(sketch, batch.text / config.text_scale, noise).image, image)
 
-    def _mean(self, text: Tensor) -> Tensor:
-        """mu [N, code_dim] of texts [N, T] as they come, a constant."""
+    def _told(self, text: Tensor) -> Tensor:
+        """What D is told of texts [N, T] as they come, a constant: their mu [N, code_dim], or themselves, scaled."""
+        text = text / self.config.text_scale
+        if self.config.discriminator_text == "own":
+            return text
         with torch.no_grad():
-            return self.drawer.augmentation(text / self.config.text_scale, text.new_zeros(1, self.config.code_dim))[1]
+            return self.drawer.augmentation(text, text.new_zeros(1, self.config.code_dim))[1]
 
     def _seen(self, image: Tensor) -> Tensor:
         """Pictures [N, C, H, W], averaged down to the side that the stage draws."""
@@ -401,11 +410,11 @@ class System(nn.Module):
         """How D and G stand, moving nothing."""
         with torch.no_grad():
             drawn = self._drawn(batch)
-            return self._judged(batch, drawn) | {"generator": self._believed(drawn)}
+            return self._judged(batch, drawn) | {"generator": self._believed(drawn, self._told(batch.text))}
 
     def judge(self, images: Tensor, text: Tensor) -> Tensor:
         """D's logits [N] of pictures [N, C, H, W] and texts [N, T]; only beside a training state."""
-        return self.discriminator.match(self.discriminator.features(self._seen(images)), self._mean(text))
+        return self.discriminator.match(self.discriminator.features(self._seen(images)), self._told(text))
 
     def measure(self, batch: Described) -> None:
         """Draw and judge in training mode, so that the running statistics become those of the present weights."""
