@@ -36,6 +36,17 @@ def test_birds_are_split_by_class_and_keep_their_ten_captions(tmp_path: Path) ->
     assert birds.images[row].mean() == pytest.approx(0.75 * (12 * 40 % 200) + 0.25 * 255, abs=4)
 
 
+def test_spaces_that_were_lost_in_birds_captions_are_spaces_again(tmp_path: Path) -> None:
+    told = make_cub(tmp_path) / "cvpr2016_cub/text_c10/001.Bird_0/Bird_0000.txt"
+    lines = told.read_text().splitlines()
+    lost = b"this\xef\xbf\xbd\xef\xbf\xbdbird\xef\xbf\xbd\xef\xbf\xbdis \xef\xbf\xbd\xef\xbf\xbdblue"  # as distributed
+    told.write_bytes(lost + b"\n" + "caf\N{REPLACEMENT CHARACTER}\n".encode() + "\n".join(lines[2:]).encode())
+    birds = prepare("cub", tmp_path)
+    assert birds.captions(0)[:2] == ["this bird is blue", "caf\N{REPLACEMENT CHARACTER}"]  # one mark is no space
+    (remark,) = birds.manifest["remarks"]
+    assert "in 1 of them, the first in one of Bird_0000.jpg" in remark
+
+
 def test_birds_for_validation_are_those_of_the_owners_list(tmp_path: Path) -> None:
     birds = prepare("cub", make_cub(tmp_path), "--validation")
     assert {split: len(rows) for split, rows in birds.splits.items()} == {"train": 6, "val": 6, "test": 6}

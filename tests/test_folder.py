@@ -461,6 +461,8 @@ def test_data_shows_captions_and_sets_without_classes(folder: Path, capsys: pyte
         data_command.run([out, "--sheet", str(folder.parent / "look.png"), "--split", "all"])
     run(plain, "--val", "0")
     with pytest.raises(DataError, match="the split 'val' of .* has no picture; choose another with --split"):
-        data_command.run([out, "--sheet", str(folder.parent / "look.png")])
+        data_command.run([out, "--sheet", str(folder.parent / "look.png"), "--split", "val"])
+    data_command.run([out, "--sheet", str(folder.parent / "look.png")])  # what there is, where there is no val
+    assert "look.png: pictures of test" in capsys.readouterr().out
     with pytest.raises(TelldrawError, match="--(dialogues|pictures) .*: at least 1 is needed"):
         data_command.run([out, "--pictures", "0"])

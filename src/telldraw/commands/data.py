@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from telldraw.data.archive import Dataset, Dialogue
     from telldraw.drawing.sheet import Strip
 
+_SHOWN = ("val", "test", "train")
+"""On the sheet, the first that there is."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -25,8 +28,8 @@ class Data:
     sheet: Path | None = None
     """Draw a few dialogues of it, the instruction under each picture, or a few pictures of each class, into this
     PNG."""
-    split: str = "val"
-    """Which split the sheet shows."""
+    split: str | None = None
+    """Which split the sheet shows; unless said, val, or test where there is none, or train."""
     dialogues: int = 4
     """How many dialogues the sheet shows."""
     pictures: int = 8
@@ -51,17 +54,18 @@ class Data:
         if self.verify:
             dataset.verify()
             print("every checksum is right")
+        split = self.split or next((one for one in _SHOWN if dataset.splits.get(one)), "val")
         if isinstance(dataset, Collection):
             if self.sheet:
-                _save(strips(dataset, self.split, self.pictures), self.sheet)
-                print(f"{self.sheet}: pictures of {self.split}")
+                _save(strips(dataset, split, self.pictures), self.sheet)
+                print(f"{self.sheet}: pictures of {split}")
             return
         if self.sheet:
-            chosen = dataset.split(self.split)[: self.dialogues]
+            chosen = dataset.split(split)[: self.dialogues]
             if not chosen:
-                raise DataError(f"the split {self.split!r} of {self.path} has no dialogue; choose another with --split")
+                raise DataError(f"the split {split!r} of {self.path} has no dialogue; choose another with --split")
             _sheet(dataset, chosen, self.sheet)
-            print(f"{self.sheet}: {counted(len(chosen), 'dialogue')} of {self.split}")
+            print(f"{self.sheet}: {counted(len(chosen), 'dialogue')} of {split}")
 
 
 def run(argv: list[str]) -> None:

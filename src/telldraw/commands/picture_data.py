@@ -31,9 +31,10 @@ def describe(collection: "Collection") -> None:
         print(f"{split:>6}: {counted(len(rows), 'picture')}")
     if collection.classes:
         counts = collection.labels.sum(0, dtype=int).tolist()
-        often = ", ".join(f"{name} ({n:,})" for name, n in zip(collection.classes, counts, strict=True))
+        often = ", ".join(f"{name} ({n:,})" for name, n in zip(collection.classes, counts, strict=True) if n)
         a_picture = f", {sum(counts) / len(collection):.1f} a picture" if collection.many else ""
         listed = f"{counted(len(collection.classes), 'class', 'classes')}{a_picture}, by pictures: {often}"
+        listed += f"; {counts.count(0):,} without a picture" if 0 in counts else ""
         print(textwrap.fill(listed, 100, subsequent_indent="  "))
     else:
         print("no classes")

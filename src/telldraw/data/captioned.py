@@ -107,8 +107,12 @@ def fields_of(file: Path, kinds: Sequence[type], what: str) -> list[list[Any]]:
 
 
 def captions_in(file: Path, expected: int) -> list[str]:
-    """The captions of one picture, a line each. Raises DataError when there are not as many as expected."""
-    captions = lines_of(file)
+    """The captions of one picture, a line each. Raises DataError when there are not as many as expected.
+
+    A space that does not break was lost in some captions as they are distributed: two marks of what could not be read
+    (U+FFFD), one for each of its bytes, stand where it was. They are a space again.
+    """
+    captions = [" ".join(line.replace("\N{REPLACEMENT CHARACTER}" * 2, " ").split()) for line in lines_of(file)]
     if len(captions) != expected:
         raise DataError(f"{file} has {len(captions)} captions and not {expected}; unpack the captions again")
     return captions
