@@ -48,7 +48,7 @@ LONGER: dict[str, int] = {
     "systems/vqvae.py": 545,
     "systems/cgan.py": 450,
     "systems/tedigan.py": 480,
-    "systems/stackgan.py": 430,
+    "systems/stackgan.py": 445,
 }
 """Modules that may have more lines than the budget, and why."""
 

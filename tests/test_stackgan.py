@@ -179,6 +179,20 @@ def test_stage_two_may_have_to_draw_true_pictures_again(stage_one: Any) -> None:
     assert far[1.0] < 0.8 * far[0.0]
 
 
+def test_stage_two_may_draw_onto_its_sketch(stage_one: Any) -> None:
+    system = trained(0, stage_one, onto_sketch=True).eval()
+    noise, text = torch.randn(4, system.noise_dim), torch.randn(4, 4)
+    with torch.no_grad():
+        z, *eps = noise.split([8, 32, 32], 1)
+        sketch = F.interpolate(system.first(z, text / 0.5, eps[0]).image, 16, mode="bilinear")
+        begun = system.depict(noise, text)
+        assert (begun - sketch).abs().mean() < 0.1, "what is not trained adds hardly anything"
+        system.second.paint[-1].weight.zero_()
+        assert torch.allclose(system.depict(noise, text), sketch.clamp(-0.99, 0.99), atol=1e-5)
+        black = system.second(-torch.ones(1, 3, 8, 8), text[:1], noise[:1, :32]).image
+    assert black.amax().item() == pytest.approx(-0.99, abs=1e-5), "and black can still be drawn over"
+
+
 @pytest.mark.parametrize("stage", [1, 2])
 def test_the_slope_of_d_is_penalised_every_so_many_steps(stage: int, stage_one: Any) -> None:
     torch.manual_seed(0)

@@ -29,8 +29,9 @@ Different from the paper or its released code (TensorFlow for birds and flowers,
 5.  A mismatch is certain not to describe the picture (`mismatch`); PyTorch's, the next text of the batch, may do so.
 6.  While stage II is trained, stage I draws as it does for others; PyTorch's batch statistics go on moving.
 7.  Stage II's loss is that of PyTorch, where D also judges pictures without a text (`stacked_discriminator`).
-8.  Stage II may have to draw true pictures again, averaged down, so that it keeps to its sketch (`again_weight`), and
-    D's slope at true pictures may be held down (`r1`).
+8.  Stage II may draw onto its sketch, enlarged, instead of all of it anew (`onto_sketch`), may have to draw true
+    pictures again, averaged down (`again_weight`), both so that it keeps what the sketch has right; and D's slope at
+    true pictures may be held down (`r1`).
 9.  What stage I draws is enlarged to `resolution`: both stages are looked at and measured on the same pictures.
 10. phi_t is divided by its root mean square, linear layers begin as PyTorch begins them, and the weights that draw are
     a moving average: as in `gan_cls`, with the reasons.
@@ -97,6 +98,8 @@ class Config:
     """What wrong texts are of: a picture of another class, without a caption in common, or with other solids."""
     kl_weight: float = 2.0
     """Weight of the KL, a mean over code_dim numbers; released 2."""
+    onto_sketch: bool = False
+    """Stage II: what it draws is added to its sketch, enlarged, before tanh; published: all is drawn anew."""
     again_weight: float = 0.0
     """Stage II: weight of the error of true pictures drawn again from what stage I's size leaves; published 0."""
     generator_rate: float = 2e-4
@@ -175,11 +178,11 @@ def _kept(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def _painted(widths: list[int], channels: int) -> nn.Sequential:
-    """A map of widths[0] channels becomes a picture: for each further width each pixel is made four, then 3x3."""
+    """A map of widths[0] channels becomes a picture before tanh: for each further width a pixel is four, then 3x3."""
     layers: list[nn.Module] = []
     for inputs, outputs in zip(widths, widths[1:], strict=False):
         layers += [nn.Upsample(scale_factor=2), _kept(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, _kept(widths[-1], channels), nn.Tanh())
+    return nn.Sequential(*layers, _kept(widths[-1], channels))
 
 
 class First(nn.Module):
@@ -200,7 +203,8 @@ class First(nn.Module):
         """z [N, Z], text [N, T], noise [N, code_dim] of the code -> small pictures."""
         code, mean, logvar = self.augmentation(text, noise)
         points = self.begin(torch.cat([z, code], 1)).unflatten(1, (-1, SMALLEST, SMALLEST))
-        return Drawn(self.paint(points.contiguous(memory_format=torch.channels_last)), mean, logvar)
+        image = self.paint(points.contiguous(memory_format=torch.channels_last)).tanh()
+        return Drawn(image, mean, logvar)
 
 
 class Residual(nn.Module):
@@ -218,12 +222,18 @@ class Residual(nn.Module):
         return F.relu(features + self.layers(features))
 
 
+_PALE = 0.99
+"""What is black or white in a sketch is this before atanh, so that it can still be drawn over."""
+
+
 class Second(nn.Module):
     """G: a small picture read, a code of the text laid beside every place of it, and from there to a large picture."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.augmentation = ConditioningAugmentation(config.text_dim, config.code_dim, rectified=config.rectified)
+
+        self.onto_sketch = config.onto_sketch
 
         def width(side: int) -> int:
             return config.second_width * config.resolution // side
@@ -246,7 +256,10 @@ class Second(nn.Module):
         """Small pictures s0 [N, C, h, h], text [N, T], noise [N, code_dim] -> large pictures."""
         code, mean, logvar = self.augmentation(text, noise)
         features = self.read(sketch.contiguous(memory_format=torch.channels_last))
-        return Drawn(self.paint(self.join(_beside(features, code))), mean, logvar)
+        painted = self.paint(self.join(_beside(features, code)))
+        if self.onto_sketch:
+            painted = painted + F.interpolate(sketch, painted.shape[2:], mode="bilinear").clamp(-_PALE, _PALE).atanh()
+        return Drawn(painted.tanh(), mean, logvar)
 
 
 def _beside(features: Tensor, code: Tensor) -> Tensor:
