@@ -133,7 +133,8 @@ def test_a_text_replaces_the_layers_it_is_about() -> None:
 def test_a_text_moves_the_layers_it_is_about_from_its_contrary() -> None:
     change = Change(loaded(), "smiling, please", table={"Smiling": (3, 4)}, how="move", strength=2.0)
     step = change(torch.zeros(1, 14, len(WORDS)))
-    assert not step[0, :3].any() and not step[0, 5:].any()
+    assert step[0, 1:5].any(1).all() and not step[0, :1].any() and not step[0, 5:].any(), "and the two coarser layers"
+    assert change.layers == (1, 2, 3, 4)
     # "this person is smiling" against "this person is not smiling"
     apart = {word: float(value) for word, value in zip(WORDS.words, step[0, 3], strict=True) if value}
     assert apart == {"not": -2.0}
@@ -157,7 +158,7 @@ def test_hair_is_moved_from_the_colour_it_has() -> None:
     for row, own in zip(step, ("black", "gray"), strict=True):
         assert torch.allclose(F.normalize(row[2], dim=0), F.normalize(codes["blond"][2] - codes[own][2], dim=0))
         assert row[2].norm() == pytest.approx(moves.across("Blond_Hair", True)[0, 2].norm().item(), rel=1e-5)
-        assert not row[[n for n in range(14) if n != 2]].any()
+        assert not row[3:].any() and row[:3].any(1).all()
 
 
 def test_what_is_not_known_is_moved_from_the_mean() -> None:
@@ -171,7 +172,9 @@ def test_several_things_are_each_moved_in_their_own_layers() -> None:
     both = Moves(loaded(), table).of({"Smiling": True, "Blond_Hair": True})
     each = [Moves(loaded(), table).of({name: True}) for name in ("Smiling", "Blond_Hair")]
     assert torch.equal(both, each[0] + each[1])
-    assert each[0][0, 3].any() and not each[0][0, 5].any() and each[1][0, 5].any()
+    assert [one[0].any(1).nonzero().flatten().tolist() for one in each] == [[1, 2, 3], [3, 4, 5]]
+    told = Moves(loaded(), table).of({"Smiling": True}, stressed=True)  # a drawing: what decides, alone
+    assert told[0].any(1).nonzero().flatten().tolist() == [3]
     assert Moves(loaded(), table, (7,)).of({"Smiling": True})[0].any(1).nonzero().flatten().tolist() == [7]
 
 
@@ -187,7 +190,7 @@ def test_noise_beside_a_text_speaks_of_nothing_it_asks_for() -> None:
     assert torch.equal(moves.beside({}, noise), noise)
     text = torch.randn(1, 14, len(WORDS)).expand(4, -1, -1)
     faces = moves.imagined(text, wanted, noise)
-    assert torch.allclose(faces - text - EMPHASIS * moves.of(wanted), VARIETY * left, atol=1e-5)
+    assert torch.allclose(faces - text - EMPHASIS * moves.of(wanted, stressed=True), VARIETY * left, atol=1e-5)
     assert torch.allclose(moves.imagined(text, {}, noise) - text, VARIETY * noise, atol=1e-5)
 
 

@@ -54,9 +54,9 @@ class Options:
     how: Literal["move", "replace"] = "move"
     """What a text does to the layers it is about: moves their codes from the contrary, or from a person of whom nothing
     is said, towards itself; or replaces them by its own, as in the paper."""
-    strength: float = 1.75
-    """Of a move: how far, in what two texts differ by; 1 brings the average face across and turns about half of all, 3
-    turns nearly all and changes more besides."""
+    strength: float = 1.3
+    """Of a move: how far, in what two texts differ by; 1 brings the average face across and turns two in three or more,
+    2 turns nearly all and changes more besides."""
     layers: str | None = None
     """The layers to change, such as 0-3,8, instead of the table's."""
     table: str | None = None
