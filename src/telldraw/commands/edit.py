@@ -54,7 +54,7 @@ class Options:
     how: Literal["move", "replace"] = "move"
     """What a text does to the layers it is about: moves their codes from the contrary, or from a person of whom nothing
     is said, towards itself; or replaces them by its own, as in the paper."""
-    strength: float = 1.3
+    strength: float = 1.4
     """Of a move: how far, in what two texts differ by; 1 brings the average face across and turns two in three or more,
     2 turns nearly all and changes more besides."""
     layers: str | None = None

@@ -165,12 +165,12 @@ PRESETS = {
     "tiny": _TINY,
     **{f"tiny-{stage}": replace(_TINY, stage=stage) for stage in STAGES},
 }
-_SMALL = Recipe(batch_size=16, examples=24_000, sheet_every=8_000, decay=0.995, takes="9 minutes of two cores")
+_SMALL = Recipe(batch_size=16, examples=24_000, sheet_every=8_000, decay=0.995, takes="11 minutes of two cores")
 _LONG = Recipe(batch_size=16, examples=14_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
     **{f"faces-64{end}": _SMALL for end in ("", "-image", "-latent", "-sketch", "-regions")},
     "faces-64-text": Recipe(
-        batch_size=64, examples=200_000, sheet_every=50_000, decay=0.99, takes="4 minutes of two cores"
+        batch_size=64, examples=200_000, sheet_every=50_000, decay=0.99, takes="5 minutes of two cores"
     ),
     **{f"paper{end}": _LONG for end in ("", "-image", "-latent", "-sketch", "-regions", "-text")},
 }
