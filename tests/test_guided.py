@@ -371,9 +371,11 @@ def test_a_drawing_is_stressed_by_the_contrary_of_what_is_asked(shipped: weights
 
 def test_red_hair_has_the_layers_of_the_other_colours(shipped: weights.Loaded) -> None:
     table = steering.table_of(shipped, None)
+    assert steering.layers_for({"Red_Hair": True}, table, 10) == (5, 6, 7, 8, 9)
     change = steering.Change(shipped, "she has red hair", table=table)
-    assert change.wanted == {"Red_Hair": True} and change.layers == (5, 6, 7, 8, 9)
-    assert change(torch.zeros_like(steering.told(shipped, ["This person."])))[0, 5:].any()
+    assert change.wanted == {"Red_Hair": True} and change.layers == (3, 4, 5, 6, 7, 8, 9), "and their neighbours"
+    moved = change(torch.zeros_like(steering.told(shipped, ["This person."])))[0].any(1)
+    assert moved.tolist() == [False] * 3 + [True] * 7
 
 
 @pytest.mark.parametrize(
