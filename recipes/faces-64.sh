@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# recipes/faces-64.sh [FOLDER]: from nothing to faces that are drawn and changed by telling, on two cores in under two hours.
+# recipes/faces-64.sh [FOLDER [SIDE]]: from nothing to faces that are drawn and changed by telling, on two cores in under two hours.
 # Stop it at any moment: the same command goes on where it stopped. FOLDER is out/faces-64 unless you name another.
+# SIDE 128 is for a GPU. A prepared set FOLDER/faces.telldraw that is there already is taken instead of drawn faces: real ones,
+# with attributes, captions, sketches and regions (docs/data/real-faces.md).
 set -euo pipefail
-folder=${1:-out/faces-64}
+side=${2:-64}
+folder=${1:-out/faces-$side}
 data=$folder/faces.telldraw
 mkdir -p "$folder"
 
@@ -16,7 +19,7 @@ step() {
 }
 
 # Trainings that were ended say so and end at once, so only these two need to be asked after.
-prepared() { test -e "$data" || telldraw prepare faces --render 12000 --resolution 64 --out "$data"; }
+prepared() { test -e "$data" || telldraw prepare faces --render 12000 --resolution "$side" --out "$data"; }
 measured() {
 	telldraw layers "$folder/tedigan" --judge "$folder/judge" --data "$data" --out "$folder/layers.png"
 	telldraw evaluate "$folder/tedigan" --data "$data" --judge "$folder/judge" --perceptual "$folder/features" --samples 2048
@@ -35,11 +38,11 @@ features=(--perceptual "$folder/features")
 
 step "12,000 faces are rendered" prepared
 step "what judges the drawings, and whose features count as likeness" classifiers
-step "the generator" telldraw train style-autoencoder --data "$data" --preset faces-64 "${features[@]}" --out "$folder/generator"
-step "photographs" tedigan faces-64 generator image "${features[@]}"
-step "sketches" tedigan faces-64-sketch image sketch "${features[@]}"
-step "maps of regions" tedigan faces-64-regions sketch regions "${features[@]}"
-step "texts" tedigan faces-64-text regions tedigan
+step "the generator" telldraw train style-autoencoder --data "$data" --preset "faces-$side" "${features[@]}" --out "$folder/generator"
+step "photographs" tedigan "faces-$side" generator image "${features[@]}"
+step "sketches" tedigan "faces-$side"-sketch image sketch "${features[@]}"
+step "maps of regions" tedigan "faces-$side"-regions sketch regions "${features[@]}"
+step "texts" tedigan "faces-$side"-text regions tedigan
 step "what each layer changes, and the figures" measured
 
 told=$folder/told # the first test face: the picture, its sketch and its regions

@@ -380,7 +380,9 @@ class Change:
         self.layers = chosen or layers_for(self.wanted, table, system.layers)
         if how == "move" and chosen is None:
             each = [layers_for({name: there}, table, system.layers) for name, there in self.wanted.items()]
-            self.layers = tuple(sorted({layer for own in each for layer in with_neighbours(own, system.layers)})) or self.layers
+            self.layers = (
+                tuple(sorted({layer for own in each for layer in with_neighbours(own, system.layers)})) or self.layers
+            )
         self.how, self.strength = how, strength
         if how == "replace" or not self.wanted:
             self.code = told(loaded, [text])

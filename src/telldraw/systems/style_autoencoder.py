@@ -97,6 +97,14 @@ PRESETS = {
         | _OWN_CODES
         | {"mapping_layers": 4, "stable": (3_000, 5_000, 8_000), "fading": (3_000, 5_000, 8_000)}
     ),
+    # Likewise, for a GPU.
+    "faces-128": Config(
+        **vars(stylegan.PRESETS["faces-128"])
+        | _OWN_CODES
+        | {"mapping_layers": 4, "noise_until": 0, "stable": (20_000,), "fading": (20_000,)},
+        encoder_width=48,
+        encoder_dim=512,
+    ),
     "tiny": Config(
         **vars(stylegan.TINY) | _OWN_CODES,
         encoder_width=8,
@@ -108,6 +116,9 @@ PRESETS = {
 }
 RECIPES = {
     "faces-64": Recipe(batch_size=16, examples=96_000, sheet_every=8_000, decay=0.995, takes="42 minutes of two cores"),
+    "faces-128": Recipe(
+        batch_size=32, examples=1_000_000, sheet_every=40_000, decay=0.998, takes="needs a GPU; not trained yet"
+    ),
 }
 
 

@@ -128,6 +128,9 @@ _FACES = Config(
     discriminator_rate=5e-4,
     text_rate=1e-3,
 )
+_FACES_128 = replace(
+    _FACES, resolution=128, noise_dim=256, style_dim=256, width=8192, widest=256, encoder_width=48, encoder_dim=512
+)  # fmt: skip
 _PAPER = Config(
     resolution=256,
     noise_dim=512,
@@ -159,6 +162,9 @@ PRESETS = {
     # Synthetic faces, for two cores, on style-autoencoder's preset of the same name
     "faces-64": _FACES,
     **{f"faces-64-{stage}": replace(_FACES, stage=stage, code_weight=1.0) for stage in STAGES},
+    # Likewise of 128 pixels, for drawn or real faces; a GPU
+    "faces-128": _FACES_128,
+    **{f"faces-128-{stage}": replace(_FACES_128, stage=stage, code_weight=1.0) for stage in STAGES},
     # The published sizes; a GPU
     "paper": _PAPER,
     **{f"paper-{stage}": replace(_PAPER, stage=stage) for stage in STAGES},
@@ -166,12 +172,17 @@ PRESETS = {
     **{f"tiny-{stage}": replace(_TINY, stage=stage) for stage in STAGES},
 }
 _SMALL = Recipe(batch_size=16, examples=24_000, sheet_every=8_000, decay=0.995, takes="11 minutes of two cores")
+_ON_A_GPU = Recipe(
+    batch_size=32, examples=400_000, sheet_every=40_000, decay=0.998, takes="needs a GPU; not trained yet"
+)
 _LONG = Recipe(batch_size=16, examples=14_000_000, sheet_every=200_000, decay=0.999, takes="needs a GPU")
 RECIPES = {
     **{f"faces-64{end}": _SMALL for end in ("", "-image", "-latent", "-sketch", "-regions")},
     "faces-64-text": Recipe(
         batch_size=64, examples=200_000, sheet_every=50_000, decay=0.99, takes="5 minutes of two cores"
     ),
+    **{f"faces-128{end}": _ON_A_GPU for end in ("", "-image", "-latent", "-sketch", "-regions")},
+    "faces-128-text": replace(_ON_A_GPU, batch_size=64, decay=0.99),
     **{f"paper{end}": _LONG for end in ("", "-image", "-latent", "-sketch", "-regions", "-text")},
 }
 
