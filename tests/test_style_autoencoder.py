@@ -175,6 +175,16 @@ def test_every_preset_for_people_has_a_recipe() -> None:
     assert set(style_autoencoder.RECIPES) == {name for name in PRESETS if name != "tiny"}
 
 
+@pytest.mark.parametrize("name", ["faces-64", "faces-128"])
+def test_tedigan_begins_with_all_of_the_preset_of_the_same_name(name: str) -> None:
+    with torch.device("meta"):
+        first, then = System(PRESETS[name]), tedigan.System(tedigan.PRESETS[name])
+    theirs = {key: tensor.shape for key, tensor in then.state_dict().items()}
+    missing = {key for key in first.state_dict() if key.partition(".")[0] not in (*first.training_only, *then.leaves)}
+    assert {key: first.state_dict()[key].shape for key in missing} == {key: theirs.get(key) for key in missing}
+    assert {"mapping", "synthesis", "encoders"} <= {key.partition(".")[0] for key in missing}
+
+
 # --- how far clouds are apart --------------------------------------------------------------------------------------
 
 
