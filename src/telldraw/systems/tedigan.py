@@ -130,7 +130,7 @@ _FACES = Config(
 )
 _FACES_128 = replace(
     _FACES, resolution=128, noise_dim=256, style_dim=256, width=8192, widest=256, encoder_width=48, encoder_dim=512
-)  # fmt: skip
+)
 _PAPER = Config(
     resolution=256,
     noise_dim=512,
