@@ -25,6 +25,7 @@ from telldraw.commands.steering import (
     structure,
     table_of,
     told,
+    with_neighbours,
 )
 from telldraw.data.face_words import LEXICON, asked
 from telldraw.errors import TelldrawError
@@ -72,6 +73,12 @@ def test_layers_of_all_that_is_asked() -> None:
     assert layers_for({}, table, 10) == tuple(range(10)), "a sentence about nothing that is known: all layers"
     assert layers_for({"Smiling": True, "Bangs": True}, table, 10) == tuple(range(10))
     assert layers_for({"Young": True}, table, 10) == tuple(range(10)), "the generator has no such layer"
+
+
+def test_neighbours_end_where_the_layers_end() -> None:
+    assert with_neighbours((0,), 10) == (0, 1, 2)
+    assert with_neighbours((4, 5), 10) == (2, 3, 4, 5, 6, 7)
+    assert with_neighbours((9,), 10) == (7, 8, 9)
 
 
 def test_published_tables_name_attributes_and_layers_there_are() -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from telldraw.commands.layer_tables import HAIR_COLOUR, TABLES, Table
 from telldraw.data.face_words import asked, implied
 from telldraw.data.portrait.captions import ABSENT, HAS, IS, WEARS
 from telldraw.errors import InstructionError, TelldrawError
@@ -20,44 +21,7 @@ from telldraw.text import normalise
 if TYPE_CHECKING:
     from telldraw.weights import Loaded
 
-Table = Mapping[str, tuple[int, ...]]
-"""Attribute -> layers, from 0."""
-
-_EXPRESSION = ("Smiling", "Mouth_Slightly_Open")
-_SHAPE = ("Oval_Face", "Chubby", "Double_Chin", "Bald", "Receding_Hairline")
-_HAIR_NOSE_LIP = ("Bangs", "Straight_Hair", "Wavy_Hair", "Big_Nose", "Pointy_Nose", "Big_Lips", "Wearing_Hat")
-_HAIR_COLOUR = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-_COLOURS = (*_HAIR_COLOUR, "Red_Hair")
-_FACE_COLOUR = ("Pale_Skin", "Rosy_Cheeks", "Heavy_Makeup", "Wearing_Lipstick")
-_MICRO = (
-    *("5_o_Clock_Shadow", "Goatee", "Mustache", "Sideburns", "No_Beard", "Bags_Under_Eyes"),
-    *("Arched_Eyebrows", "Bushy_Eyebrows", "Narrow_Eyes", "Wearing_Earrings", "Wearing_Necklace", "Wearing_Necktie"),
-)
-TABLES: dict[str, Table] = {
-    # Xia et al. 2021, Table 3, of 14 layers at 256x256, whose rows count from 1: eyeglasses 1, pose 2, shape 3, hair
-    # length, nose and lip 4, cheekbones 5, chin 6, hair colour 7, face colour 8, age 9, gender 10, micro features 11,
-    # 12. Expression has no row there; the text has it in the layers of 16x16 and 32x32.
-    "tedigan14": {
-        "Eyeglasses": (0,),
-        **dict.fromkeys(_SHAPE, (2,)),
-        **dict.fromkeys(_HAIR_NOSE_LIP, (3,)),
-        "High_Cheekbones": (4,),
-        **dict.fromkeys(_EXPRESSION, (4, 5, 6, 7)),
-        **dict.fromkeys(_HAIR_COLOUR, (6,)),
-        **dict.fromkeys(_FACE_COLOUR, (7,)),
-        "Young": (8,),
-        "Male": (9,),
-        **dict.fromkeys(_MICRO, (10, 11)),
-    },
-    # the layers that come with the boundaries of Zhu et al. 2020, for the same generator
-    "idinvert14": {
-        "Eyeglasses": (0, 1, 2),
-        "Male": (2, 3, 4),
-        **dict.fromkeys(_EXPRESSION, (2, 3, 4, 5)),
-        "Young": (0, 1, 2, 3, 4, 5),
-    },
-}
-"""Published tables, of a generator with 14 layers."""
+_COLOURS = (*HAIR_COLOUR, "Red_Hair")
 AUTO, ALL = "auto", "all"
 CHOICES = (AUTO, *TABLES, ALL)
 
@@ -111,7 +75,7 @@ def layers_for(wanted: Mapping[str, bool], table: Table, count: int) -> tuple[in
     Red hair, which no judge of CelebA's attributes can measure, has those of the other colours.
     """
     if "Red_Hair" in wanted and "Red_Hair" not in table:
-        table = {**table, "Red_Hair": tuple(sorted({layer for each in _HAIR_COLOUR for layer in table.get(each, ())}))}
+        table = {**table, "Red_Hair": tuple(sorted({layer for each in HAIR_COLOUR for layer in table.get(each, ())}))}
     if not wanted or any(not table.get(name) for name in wanted):
         return tuple(range(count))
     return tuple(sorted({layer for name in wanted for layer in table[name] if layer < count})) or tuple(range(count))
@@ -178,7 +142,7 @@ def contraries(wanted: Mapping[str, bool]) -> list[str]:
     if asked_colour is None:
         return [sentence({name: not there for name, there in wanted.items()})]
     rest = {name: not there for name, there in wanted.items() if name not in _COLOURS}
-    return [sentence(rest | {other: True}) for other in _HAIR_COLOUR if other != asked_colour]
+    return [sentence(rest | {other: True}) for other in HAIR_COLOUR if other != asked_colour]
 
 
 def words_of(loaded: "Loaded", texts: Sequence[str], device: torch.device | str = "cpu") -> Tensor:
