@@ -48,7 +48,7 @@ LONGER: dict[str, int] = {
     "systems/vqvae.py": 545,
     "systems/cgan.py": 450,
     "systems/tedigan.py": 480,
-    "systems/stackgan.py": 445,
+    "systems/stackgan.py": 450,
 }
 """Modules that may have more lines than the budget, and why."""
 

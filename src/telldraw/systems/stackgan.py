@@ -148,7 +148,13 @@ PRESETS = {
     # CLEVR birds, 64x64, for two cores: stage I draws 32x32, stage II 64x64
     "birds-32": _BIRDS,
     "birds-64": replace(
-        _BIRDS, stage=2, discriminator_width=16, discriminator_text="own", onto_sketch=True, again_weight=10.0
+        _BIRDS,
+        stage=2,
+        discriminator_width=16,
+        discriminator_text="own",
+        discriminator_rate=2e-4,
+        onto_sketch=True,
+        again_weight=10.0,
     ),
     # The published sizes, for sets of 256x256 whose pictures have a class each; a GPU, batches of 64.
     "paper-1": _PAPER,
