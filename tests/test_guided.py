@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,12 @@ def test_layers_are_measured_on_codes_of_pictures(
         true = system.encode(pixels.to_float(torch.from_numpy(collection.images[rows])))
     nearest = torch.cdist(codes.flatten(1), true.flatten(1)).min(1)
     assert nearest.values.max() < 1e-4 and len(set(nearest.indices.tolist())) == 4
+    without = shutil.copytree(faces, tmp_path / "without.telldraw")  # Multi-Modal CelebA-HQ has no val
+    manifest = json.loads((without / "manifest.json").read_text())
+    manifest["splits"]["train"] = [manifest["splits"]["train"][0], manifest["splits"].pop("val")[1]]
+    (without / "manifest.json").write_text(json.dumps(manifest))
+    codes = layers._codes(loaded, layers.Options(runs["image"], runs["judge"], data=without, pairs=2))
+    assert len(codes) == 4
     told = ["--judge", runs["judge"], "--no-keep", "--out", str(tmp_path / "layers.png")]
     capsys.readouterr()
     assert main(["layers", runs["image"], *told, "--data", str(faces), "--pairs", "5000"]) == 2

@@ -41,7 +41,8 @@ class Options:
     perceptual: str | None = None
     """Whose features say how far a picture moved, as in telldraw train; the judge's unless given."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="PREPARED", help_behavior_hint="")] = None
-    """Codes of true pictures, as the weights read them, of the validation split; without it codes of noise."""
+    """Codes of true pictures, as the weights read them, of the validation split, or of the training split where that is
+    missing; without it codes of noise."""
     pairs: int = 256
     """How many pairs of codes."""
     reach: float = 0.8
@@ -190,10 +191,11 @@ def _codes(loaded: "Loaded", options: Options) -> "Tensor":
     if "Autoencoder" not in capabilities(loaded.card["system"], system):
         raise WeightsError(f"{options.weights} reads no codes from pictures; leave --data out: codes of noise")
     collection = open_collection(options.data, loaded)
-    rows = collection.split("val")
+    split = "val" if collection.splits.get("val") else "train"
+    rows = collection.split(split)
     if len(rows) < wanted:
         raise TelldrawError(
-            f"--pairs {options.pairs}: the split 'val' of {options.data} has {len(rows):,} pictures, enough for "
+            f"--pairs {options.pairs}: the split {split!r} of {options.data} has {len(rows):,} pictures, enough for "
             f"{len(rows) // 2:,} pairs"
         )
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(options.seed))[:wanted].tolist()

@@ -257,11 +257,12 @@ class Moves:
             self._codes[name, there, stressed] = codes[:1], codes[1:]
         return self._codes[name, there, stressed]
 
-    def _layers(self, name: str, there: bool, stressed: bool) -> tuple[int, ...]:
-        if self.layers:
-            return tuple(self.layers)
-        layers = layers_for({name: there}, self.table, self.count)
-        return layers if stressed else with_neighbours(layers, self.count)
+    def where(self, wanted: Mapping[str, bool], *, stressed: bool = False) -> tuple[int, ...]:
+        """The layers that are moved: those of each attribute, in an edit with their neighbours; all for none."""
+        if self.layers or not wanted:
+            return tuple(self.layers or range(self.count))
+        each = [layers_for({name: there}, self.table, self.count) for name, there in wanted.items()]
+        return tuple(sorted({n for own in each for n in (own if stressed else with_neighbours(own, self.count))}))
 
     def across(self, name: str, there: bool, *, stressed: bool = False) -> Tensor:
         """The difference in all layers from the mean of all contraries, [1, L, C]; stressed: as in a drawing."""
@@ -276,7 +277,7 @@ class Moves:
         system: Any = self.loaded.system
         steps = [torch.zeros_like(system.mean).expand(1, self.count, -1)]
         for name, there in wanted.items():
-            layers = list(self._layers(name, there, stressed))
+            layers = list(self.where({name: there}, stressed=stressed))
             step = self.across(name, there, stressed=stressed)
             code, others = self._said(name, there, stressed)
             if start is not None and len(others) > 1:
@@ -341,12 +342,8 @@ class Change:
         self.wanted = understood(loaded, text, subject=False)
         chosen = None if layers is None else parsed(layers, system.layers)
         self.moves = Moves(loaded, table, chosen)
-        self.layers = chosen or layers_for(self.wanted, table, system.layers)
-        if how == "move" and chosen is None:
-            each = [layers_for({name: there}, table, system.layers) for name, there in self.wanted.items()]
-            self.layers = (
-                tuple(sorted({layer for own in each for layer in with_neighbours(own, system.layers)})) or self.layers
-            )
+        replaced = how == "replace" and chosen is None
+        self.layers = layers_for(self.wanted, table, system.layers) if replaced else self.moves.where(self.wanted)
         self.how, self.strength = how, strength
         if how == "replace" or not self.wanted:
             self.code = told(loaded, [text])
