@@ -193,6 +193,12 @@ def overlap(folder: Path) -> None:
     (lists / "testclasses.txt").write_text((lists / "testclasses.txt").read_text() + "001.Bird_0\n")
 
 
+def overlap_unused(folder: Path) -> None:
+    (folder / "cvpr2016_cub" / "valclasses.txt").write_text(
+        "005.Bird_4\n"
+    )  # tested on; of trainvalclasses.txt it is not
+
+
 def gap(folder: Path) -> None:
     (folder / "cvpr2016_cub" / "testclasses.txt").write_text("005.Bird_4\n")
 
@@ -217,6 +223,7 @@ def no_captions(folder: Path) -> None:
     "harm, sentence",
     [
         (overlap, "001.Bird_0 is in testclasses.txt and trainvalclasses.txt of"),
+        (overlap_unused, "005.Bird_4 is in valclasses.txt and testclasses.txt of"),
         (gap, "006.Bird_5 is in none of the lists of classes in"),
         (stranger, "testclasses.txt has 201.Cat, which is no class of this set"),
         (words, "image_class_labels.txt, line 2: the numbers of a picture and a class was expected and not 'two one'"),

@@ -165,8 +165,10 @@ class Model(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.table = nn.Parameter(torch.tensor([[9.0, 9.0], [1.0, 0.0], [0.0, 2.0]]))
+        self.read = 0
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        self.read += len(input_ids)
         return SimpleNamespace(last_hidden_state=self.table[input_ids])
 
 
@@ -181,6 +183,7 @@ def read(sentences: list[str], **how: Any) -> dict[str, Tensor]:
 @pytest.fixture
 def stands_for_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     fake: Any = ModuleType("transformers")
+    fake.utils = SimpleNamespace(logging=SimpleNamespace(disable_progress_bar=lambda: None))
     fake.AutoModel = SimpleNamespace(from_pretrained=lambda name, **how: Model())
     fake.AutoTokenizer = SimpleNamespace(from_pretrained=lambda name, **how: read)
     monkeypatch.setitem(sys.modules, "transformers", fake)
@@ -196,6 +199,10 @@ def test_a_named_sentence_encoder_is_a_mean_over_words_and_stays_as_it_is() -> N
     letters = torch.from_numpy(np.stack([characters("red bar bar"), characters("Red")]))
     expected = torch.tensor([[1 / 3, 4 / 3], [1.0, 0.0]])
     torch.testing.assert_close(system.embed(letters, letters), expected)
+    assert system.text._frozen[1].read == 2
+    again = torch.from_numpy(np.stack([characters("red"), characters("bar"), characters("red")]))
+    torch.testing.assert_close(system.embed(again, again), torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 0.0]]))
+    assert system.text._frozen[1].read == 3  # what has been read is kept
 
 
 def test_a_sentence_encoder_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,9 +218,10 @@ def test_a_sentence_encoder_that_cannot_be_had_is_named(monkeypatch: pytest.Monk
         raise OSError(f"{name} is not a local folder\nand more")
 
     fake: Any = ModuleType("transformers")
+    fake.utils = SimpleNamespace(logging=SimpleNamespace(disable_progress_bar=lambda: None))
     fake.AutoModel = fake.AutoTokenizer = SimpleNamespace(from_pretrained=absent)
     monkeypatch.setitem(sys.modules, "transformers", fake)
-    with pytest.raises(TelldrawError, match="cannot be loaded: somebody/encoder is not a local folder$"):
+    with pytest.raises(TelldrawError, match="cannot be loaded: somebody/encoder is not a local folder; name a"):
         module.System(config)
 
 

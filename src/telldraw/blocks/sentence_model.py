@@ -1,12 +1,41 @@
 """A sentence encoder that somebody else has trained, by its name, through Hugging Face's `transformers`."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from telldraw.errors import TelldrawError
+
+KEPT = 200_000
+"""Sentences whose means are kept in memory: 300 MB of a model of 384 numbers."""
+
+
+def pretrained(flag: str, name: str, tokenizer: str, model: str) -> tuple[Any, Any]:
+    """The tokenizer and the model of these classes of `transformers`, on the CPU, from safetensors alone.
+
+    name: of a model on the Hugging Face hub, or its folder. flag: what the user named it by. No code that comes with a
+    model is run. Raises TelldrawError when it cannot be had.
+    """
+    try:
+        transformers: Any = import_module("transformers")
+    except ModuleNotFoundError:
+        raise TelldrawError(f"{flag} {name}: this needs transformers: pip install 'telldraw[sentence]'") from None
+    transformers.utils.logging.disable_progress_bar()  # it would be written into ours
+    if Path(name).is_absolute() and not Path(name).is_dir():
+        raise TelldrawError(f"{flag} {name}: there is no such folder")
+    safe: dict[str, Any] = {"trust_remote_code": False}
+    try:
+        reader = getattr(transformers, tokenizer).from_pretrained(name, **safe)
+        return reader, getattr(transformers, model).from_pretrained(name, use_safetensors=True, **safe)
+    except Exception as error:  # of files that are absent, cut short or another model's it raises many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise TelldrawError(
+            f"{flag} {name} cannot be loaded: {reason.rstrip('.')}; name a model on the Hugging Face hub, or a folder "
+            "with its config.json, tokenizer and model.safetensors"
+        ) from None
 
 
 class SentenceModel(nn.Module):
@@ -20,28 +49,28 @@ class SentenceModel(nn.Module):
         super().__init__()
         if not name:
             raise TelldrawError("--config.sentence-model is missing: name a sentence encoder, or the folder it is in")
-        try:
-            transformers: Any = import_module("transformers")
-        except ModuleNotFoundError:
-            raise TelldrawError(
-                f"--config.sentence-model {name}: this needs transformers: pip install 'telldraw[sentence]'"
-            ) from None
-        try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-            model = transformers.AutoModel.from_pretrained(name, trust_remote_code=False, use_safetensors=True)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0][:160]
-            raise TelldrawError(f"--config.sentence-model {name} cannot be loaded: {reason}") from None
+        tokenizer, model = pretrained("--config.sentence-model", name, "AutoTokenizer", "AutoModel")
         # in a tuple, so that it is no sub-module: neither trained nor stored
         self._frozen: tuple[Any, Any] = (tokenizer, model.eval().requires_grad_(False))
+        self._said: dict[str, Tensor] = {}  # means by sentence: training reads each caption many times
         self.emb_proj = nn.Linear(model.config.hidden_size, text_dim)
 
     def forward(self, sentences: list[str]) -> Tensor:
         """Sentences -> [N, D]."""
+        if len(self._said) > KEPT:
+            self._said.clear()
+        new = [one for one in dict.fromkeys(sentences) if one not in self._said]
+        if new:
+            self._said.update(zip(new, self._means(new), strict=True))
+        return self.emb_proj(torch.stack([self._said[one] for one in sentences]).to(self.emb_proj.weight.device))
+
+    @torch.no_grad()
+    def _means(self, sentences: list[str]) -> Tensor:
+        """Sentences -> the means of their words' last states [N, hidden], float32, on the CPU."""
         tokenizer, model = self._frozen
         device = self.emb_proj.weight.device
         read = tokenizer(sentences, padding=True, truncation=True, return_tensors="pt")
-        with torch.no_grad():
-            states = model.to(device)(**{name: value.to(device) for name, value in read.items()}).last_hidden_state
-        there = read["attention_mask"].to(device)[..., None].to(states.dtype)
-        return self.emb_proj((states * there).sum(1) / there.sum(1).clamp(min=1))
+        read = {name: value.to(device) for name, value in read.items()}
+        states = model.to(device)(**read).last_hidden_state
+        there = read["attention_mask"][..., None].to(states.dtype)
+        return ((states * there).sum(1) / there.sum(1).clamp(min=1)).float().cpu()

@@ -118,6 +118,14 @@ def captions_in(file: Path, expected: int) -> list[str]:
     return captions
 
 
+def _twice(name: str, one: Path, other: Path) -> DataError:
+    """A class in two lists."""
+    return DataError(
+        f"{name} is in {one.name} and {other.name} of {one.parent}: a class belongs to one split; take the lists that "
+        "come with the captions"
+    )
+
+
 def zero_shot(folder: Path, classes: Sequence[str], published: tuple[int, int], validation: bool) -> dict[str, str]:
     """Which split each class belongs to, by the lists that come with the captions: nothing is tested that was trained.
 
@@ -128,18 +136,20 @@ def zero_shot(folder: Path, classes: Sequence[str], published: tuple[int, int], 
     Raises DataError for a class in two lists or in none, one that is unknown, and another division than published.
     """
     lists = {name: folder / f"{name}classes.txt" for name in ("train", "val", "trainval", "test")}
-    parts = ("train", "val", "test") if validation or not lists["trainval"].is_file() else ("trainval", "test")
+    whole = lists["trainval"].is_file() and not validation
+    parts = ("trainval", "test") if whole else ("train", "val", "test")
     split_of: dict[str, str] = {}
     for part in parts:
         for name in dict.fromkeys(lines_of(lists[part])):
             if name not in classes:
                 raise DataError(f"{lists[part]} has {name}, which is no class of this set; take the list of this set")
             if name in split_of:
-                raise DataError(
-                    f"{name} is in {lists[part].name} and {lists[split_of[name]].name} of {folder}: a class belongs to "
-                    "one split; take the lists that come with the captions"
-                )
+                raise _twice(name, lists[part], lists[split_of[name]])
             split_of[name] = part
+    for part in ("train", "val", "trainval"):  # those not taken must not say otherwise of what is tested on
+        for name in lines_of(lists[part]) if part not in parts and lists[part].is_file() else ():
+            if split_of.get(name) == "test":
+                raise _twice(name, lists[part], lists["test"])
     if missing := [name for name in classes if name not in split_of]:
         raise DataError(f"{missing[0]} is in none of the lists of classes in {folder}; take those of the captions")
     count = sum(part == "test" for part in split_of.values())

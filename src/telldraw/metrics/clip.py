@@ -4,14 +4,13 @@ The released TediGAN optimises by it (and its extension calls that TediGAN-B), b
 are enlarged without interpolation; here they are prepared as CLIP's were (bicubic, its own mean and deviation).
 """
 
-from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from telldraw.errors import TelldrawError
+from telldraw.blocks.sentence_model import pretrained
 
 # of CLIP's training pictures in [0, 1], the same for all its published models
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -23,16 +22,7 @@ class Clip:
 
     def __init__(self, name: str, text: str, device: torch.device | str = "cpu") -> None:
         """name: of a model on the Hugging Face hub, or its folder. Raises TelldrawError when it cannot be had."""
-        try:
-            transformers: Any = import_module("transformers")
-        except ModuleNotFoundError:
-            raise TelldrawError(f"--clip {name}: this needs transformers: pip install 'telldraw[sentence]'") from None
-        try:
-            tokenizer = transformers.CLIPTokenizerFast.from_pretrained(name)
-            model = transformers.CLIPModel.from_pretrained(name, use_safetensors=True)
-        except (OSError, ValueError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0][:160]
-            raise TelldrawError(f"--clip {name} cannot be loaded: {reason}") from None
+        tokenizer, model = pretrained("--clip", name, "CLIPTokenizerFast", "CLIPModel")
         self._model: Any = model.to(device).eval().requires_grad_(False)
         self.side: int = model.config.vision_config.image_size
         most = model.config.text_config.max_position_embeddings

@@ -162,7 +162,17 @@ PRESETS = {
     ),
     "word-gru": Config(variant="word-gru", dropout=0.5, sampling="pictures", optimizer="adam", rate=1e-3),
     "word-lstm": Config(variant="word-lstm", dropout=0.5, sampling="pictures", optimizer="adam", rate=1e-3),
-    "sentence": Config(variant="sentence", sampling="pictures", optimizer="adam", rate=1e-3),
+    # For two cores, once its model is named: what it says of each caption is found once, then kept
+    "sentence": Config(
+        variant="sentence",
+        text_dim=256,
+        sampling="pictures",
+        optimizer="adam",
+        rate=1e-3,
+        decay=0.5,
+        decay_every=800,
+        clip_norm=0.5,
+    ),
     "tiny": Config(
         variant="cvpr",
         text_dim=32,
@@ -186,6 +196,7 @@ RECIPES = {
     "word-small": Recipe(
         batch_size=64, examples=200_000, sheet_every=50_000, decay=0.99, takes="12 minutes of one core"
     ),
+    "sentence": Recipe(batch_size=64, examples=200_000, sheet_every=50_000, decay=0.99),
 }
 
 
