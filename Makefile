@@ -64,8 +64,8 @@ test: $(VENV)/.developing $(VENV)/.browser ## run all tests (make test TESTS=tes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.developing ## what CI checks: format, lint, types
-	$(BIN)/ruff format --check src tests benchmarks docs/gallery
-	$(BIN)/ruff check src tests benchmarks docs/gallery
+	$(BIN)/ruff format --check src tests benchmarks recipes docs/gallery
+	$(BIN)/ruff check src tests benchmarks recipes docs/gallery
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.developing ## time everything that has a floor to be compared with

@@ -1,6 +1,8 @@
 """A user's CLIP model: pictures are prepared as its own were, and a text's fit can be followed by its gradient."""
 
 import json
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from captions_like import make_captioned
+from telldraw import pixels
+from telldraw.data.collection import Collection
 from telldraw.errors import TelldrawError
 from telldraw.metrics.clip import Clip, prepared
 
@@ -56,3 +61,28 @@ def test_a_text_that_fits_better_has_a_smaller_loss(tmp_path: Path) -> None:
     assert before.shape == (2,) and bool((before >= 0).all()) and bool((before <= 2).all())
     (slope,) = torch.autograd.grad(before.sum(), image)
     assert bool((fits(image - 0.05 * slope.sign()) < before).all())
+
+
+def test_a_small_model_of_ones_own_comes_to_tell_pictures_by_captions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recipe, on bars of nine kinds told by captions: what it writes is what `--clip` reads."""
+    pytest.importorskip("transformers", reason="CLIP models are read by transformers, which is not installed")
+    data = make_captioned(tmp_path / "bars.telldraw")
+    script = Path(__file__).parents[1] / "recipes" / "small_clip.py"
+    spec = spec_from_file_location("small_clip", script)
+    assert spec is not None and spec.loader is not None
+    recipe = module_from_spec(spec)
+    sys.modules["small_clip"] = recipe  # a dataclass looks for its module
+    spec.loader.exec_module(recipe)
+    small = {"width": 32, "layers": 1, "patch": 7, "batch_size": 16}
+    recipe.main(recipe.Options(data, tmp_path / "clip", steps=150, **small))
+    assert "find their picture among" in capsys.readouterr().out
+    collection = Collection.open(data)
+    rows = collection.splits["test"]
+    images = pixels.to_float(torch.from_numpy(collection.images[list(rows)])).expand(-1, 3, -1, -1)
+    for kind in (0, 4, 8):
+        own = torch.tensor([bool(collection.labels[row, kind]) for row in rows])
+        told = collection.captions(rows[int(own.nonzero()[0])])[0]
+        far = Clip(str(tmp_path / "clip"), told)(images)
+        assert far[own].mean() + 0.05 < far[~own].mean()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -205,7 +206,7 @@ def test_a_named_sentence_encoder_is_a_mean_over_words_and_stays_as_it_is() -> N
     assert system.text._frozen[1].read == 3  # what has been read is kept
 
 
-def test_a_sentence_encoder_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentence_encoder_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = module.Config(variant="sentence", pairs="none")
     with pytest.raises(TelldrawError, match="--config.sentence-model is missing: name a sentence encoder"):
         module.System(config)
@@ -222,6 +223,9 @@ def test_a_sentence_encoder_that_cannot_be_had_is_named(monkeypatch: pytest.Monk
     fake.AutoModel = fake.AutoTokenizer = SimpleNamespace(from_pretrained=absent)
     monkeypatch.setitem(sys.modules, "transformers", fake)
     with pytest.raises(TelldrawError, match="cannot be loaded: somebody/encoder is not a local folder; name a"):
+        module.System(config)
+    config = replace(config, sentence_model=str(tmp_path / "moved"))
+    with pytest.raises(TelldrawError, match="moved: there is no such folder; put the model there"):
         module.System(config)
 
 

@@ -25,7 +25,7 @@ def pretrained(flag: str, name: str, tokenizer: str, model: str) -> tuple[Any, A
         raise TelldrawError(f"{flag} {name}: this needs transformers: pip install 'telldraw[sentence]'") from None
     transformers.utils.logging.disable_progress_bar()  # it would be written into ours
     if Path(name).is_absolute() and not Path(name).is_dir():
-        raise TelldrawError(f"{flag} {name}: there is no such folder")
+        raise TelldrawError(f"{flag} {name}: there is no such folder; put the model there, or name another")
     safe: dict[str, Any] = {"trust_remote_code": False}
     try:
         reader = getattr(transformers, tokenizer).from_pretrained(name, **safe)
