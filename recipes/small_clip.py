@@ -18,7 +18,7 @@ import tyro
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast  # type: ignore[import-not-found]
 
 from telldraw import pixels
-from telldraw.commands.progress import progress_of
+from telldraw.commands.progress import progress_of, say
 from telldraw.data.collection import Collection
 from telldraw.metrics.clip import prepared
 
@@ -91,6 +91,8 @@ def main(options: Options) -> None:
             with torch.no_grad():
                 model.logit_scale.clamp_(max=np.log(100.0))
             tell(step + 1, options.steps)
+            if (step + 1) % 250 == 0:
+                say(f"step {step + 1:,}: loss {float(found.loss.detach()):.3f}")
     model.eval().save_pretrained(options.out)
     tokenizer.save_pretrained(options.out)
     firsts, among = [], min(100, len(val))

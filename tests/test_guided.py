@@ -293,6 +293,23 @@ def test_a_sketch_can_be_learnt_without_pictures(faces: Path, runs: dict[str, st
     assert ready_of(str(tmp_path / "run")) == [0, 1, 0, 0]
 
 
+def test_a_generator_of_version_2_is_inverted_too(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, gan = ["--data", str(faces), "--device", "cpu"], str(tmp_path / "gan")
+    augmented = ["--config.augment", "colour", "--config.augment-target", "0.6"]
+    assert main(["train", "stylegan", *data, "--preset", "tiny-v2", *augmented, *QUICK[:-2], "--out", gan]) == 0
+    told = ["train", "tedigan", *data, "--preset", "tiny", "--start-from", gan, *QUICK]
+    capsys.readouterr()
+    assert main([*told, "--out", str(tmp_path / "other")]) == 2
+    assert "holds weights of other sizes: version 2 there, 1 here; give the same settings" in capsys.readouterr().err
+    assert main([*told, "--config.version", "2", "--out", str(tmp_path / "run")]) == 0
+    drawer, reader = (weights.load(weights.find(name)).system for name in (gan, str(tmp_path / "run")))
+    w = drawer.map(torch.randn(2, drawer.noise_dim))
+    torch.testing.assert_close(reader.synthesise(w), drawer.synthesise(w))
+    assert ready_of(str(tmp_path / "run")) == [1, 0, 0, 0]
+
+
 def test_other_weights_are_not_told(
     runs: dict[str, str], photo: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

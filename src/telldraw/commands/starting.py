@@ -12,6 +12,8 @@ from telldraw.training.checkpoint import load_latest
 
 _SCHEDULES = ("every", "anneal", "steps", "updates", "until", "stage")
 """Ends of the names of settings that are whole numbers, and no sizes."""
+_KINDS = ("version",)
+"""Settings that are no numbers, and make other layers."""
 
 
 def begin_with(system: Any, given: str) -> None:
@@ -25,20 +27,24 @@ def begin_with(system: Any, given: str) -> None:
     others = tuple(f"{name}." for name in loaded.training_only if name not in later)
     wanted = {name: value.shape for name, value in system.state_dict().items() if name.startswith(others)}
     kept = {name: value for name, value in _last_state(given).items() if wanted.get(name) == value.shape}
-    another = f"--start-from {given} holds weights of another system than the one to be trained"
     try:
         missing, unknown = system.load_state_dict({**kept, **loaded.state_dict()}, strict=False)
     except RuntimeError:
-        there, here = _sizes(loaded, system)
-        if not there:
-            raise TrainingError(another) from None
-        raise TrainingError(
-            f"--start-from {given} holds weights of other sizes: {there} there, {here} here; give the same settings"
-        ) from None
+        raise _another(given, loaded, system) from None
     anew = (*loaded.training_only, *later)
     unknown = [name for name in unknown if name not in getattr(system, "leaves", ())]
     if unknown or any(name.partition(".")[0] not in anew for name in missing):
-        raise TrainingError(another)
+        raise _another(given, loaded, system)
+
+
+def _another(given: str, loaded: Any, system: Any) -> TrainingError:
+    """Weights that do not fit, and by which settings."""
+    there, here = _sizes(loaded, system)
+    if not there:
+        return TrainingError(f"--start-from {given} holds weights of another system than the one to be trained")
+    return TrainingError(
+        f"--start-from {given} holds weights of other sizes: {there} there, {here} here; give the same settings"
+    )
 
 
 def _last_state(given: str) -> dict[str, Tensor]:
@@ -56,7 +62,7 @@ def _sizes(loaded: Any, system: Any) -> tuple[str, str]:
         two = getattr(system.config, name)
         one = getattr(loaded.config, name, two)
         counts = isinstance(two, int | tuple) and not isinstance(two, bool) and not name.endswith(_SCHEDULES)
-        if one != two and counts:
+        if one != two and (counts or name in _KINDS):
             there.append(f"{name.replace('_', '-')} {_told(one)}")
             here.append(_told(two))
     return ", ".join(there), ", ".join(here)

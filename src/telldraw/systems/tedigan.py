@@ -214,8 +214,8 @@ class System(Perceiving, nn.Module):
     training_only = ("discriminator",)
     begins_anew = ("encoders", "ready", "familiar")
     next_stage = "image"
-    leaves = ("seen",)
-    """What of a StyleGAN's weights is not needed: how far it has grown."""
+    leaves = ("seen", "path", "share")
+    """What of a StyleGAN's weights is not needed: how far it has grown, its mean path length, how much is augmented."""
     label_dim = 0
 
     def __init__(self, config: Config) -> None:
