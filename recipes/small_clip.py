@@ -8,6 +8,7 @@ trained as they were (Radford et al. 2021, Fig. 3): which caption of a batch bel
 It is written as transformers writes any CLIP model. Stopped, it begins anew.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast  # type: ignor
 from telldraw import pixels
 from telldraw.commands.progress import progress_of, say
 from telldraw.data.collection import Collection
+from telldraw.errors import DataError, TelldrawError
 from telldraw.metrics.clip import prepared
 
 LONGEST = 77
@@ -63,7 +65,11 @@ def main(options: Options) -> None:
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     collection = Collection.open(options.data)
-    train, val = collection.splits["train"], collection.splits["val"]
+    if collection.vocabulary is None:
+        raise DataError(f"the pictures of {options.data} have no captions; take a set that has some, such as faces")
+    train, val = collection.splits["train"], collection.splits.get("val") or collection.splits["test"]
+    if options.batch_size > len(train):
+        raise DataError(f"--batch-size {options.batch_size}: {options.data} has {len(train)} pictures to train on")
     said = [sentence for row in train for sentence in collection.captions(row)]
     tokenizer: Any = CLIPTokenizerFast().train_new_from_iterator(said, 2_000)
     model = model_of(options, collection.images.shape[-1], tokenizer)
@@ -100,9 +106,13 @@ def main(options: Options) -> None:
         for start in range(val.start, val.stop - among + 1, among):
             scores = model(**batch(np.arange(start, start + among))).logits_per_text
             firsts += (scores.argmax(1) == torch.arange(among)).tolist()
-    print(f"{100 * np.mean(firsts):.1f} % of {len(firsts)} validation captions find their picture among {among}")
+    print(f"{100 * np.mean(firsts):.1f} % of {len(firsts)} captions not trained on find their picture among {among}")
     print(options.out)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except TelldrawError as error:
+        print(f"small_clip: {error}", file=sys.stderr)
+        sys.exit(2)

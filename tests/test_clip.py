@@ -75,6 +75,8 @@ def test_a_small_model_of_ones_own_comes_to_tell_pictures_by_captions(
     recipe = module_from_spec(spec)
     sys.modules["small_clip"] = recipe  # a dataclass looks for its module
     spec.loader.exec_module(recipe)
+    with pytest.raises(TelldrawError, match="--batch-size 500: .* has 144 pictures to train on"):
+        recipe.main(recipe.Options(data, tmp_path / "clip", batch_size=500))
     small = {"width": 32, "layers": 1, "patch": 7, "batch_size": 16}
     recipe.main(recipe.Options(data, tmp_path / "clip", steps=150, **small))
     assert "find their picture among" in capsys.readouterr().out
