@@ -304,7 +304,8 @@ def test_a_generator_of_version_2_is_inverted_too(
     assert main([*told, "--out", str(tmp_path / "other")]) == 2
     assert "holds weights of other sizes: version 2 there, 1 here; give the same settings" in capsys.readouterr().err
     assert main([*told, "--config.version", "2", "--out", str(tmp_path / "run")]) == 0
-    drawer, reader = (weights.load(weights.find(name)).system for name in (gan, str(tmp_path / "run")))
+    systems: list[Any] = [weights.load(weights.find(name)).system for name in (gan, str(tmp_path / "run"))]
+    drawer, reader = systems
     w = drawer.map(torch.randn(2, drawer.noise_dim))
     torch.testing.assert_close(reader.synthesise(w), drawer.synthesise(w))
     assert ready_of(str(tmp_path / "run")) == [1, 0, 0, 0]
