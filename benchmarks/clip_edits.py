@@ -44,16 +44,16 @@ class Options:
     faces: int = 64
     """How many."""
     steps: int = 100
-    """Of the fit to picture and text."""
+    """Of the fit."""
 
 
-def by_clip(job: Job, true: Tensor, code: Tensor, told: list[str], options: Options, weight: float) -> Tensor:
-    """Codes [N, L, C] fitted to their pictures and to their texts."""
-    found = code.clone()
+def by_clip(job: Job, code: Tensor, told: list[str], options: Options, weight: float) -> Tensor:
+    """Codes [N, L, C] fitted to their texts, held to what they draw, as `telldraw edit` does."""
+    found, drawn = code.clone(), synthesised(job.loaded.system, code)
     for text in dict.fromkeys(told):
         here = torch.tensor([row for row, each in enumerate(told) if each == text])
         source = Source(steps=options.steps, clip=options.clip, clip_weight=weight)
-        found[here] = fitted(job.loaded.system, true[here], code[here], source, "cpu", Clip(options.clip, text))
+        found[here] = fitted(job.loaded.system, drawn[here], code[here], source, "cpu", Clip(options.clip, text))
     return found
 
 
@@ -76,9 +76,8 @@ def main(options: Options) -> None:
     judge = chosen(job)
     assert judge is not None
     rows = list(job.rows)
-    true = pictures(job, rows)
     with torch.no_grad():
-        code = coded(loaded.system, "image", true, "cpu")
+        code = coded(loaded.system, "image", pictures(job, rows), "cpu")
         before = judge.probability(synthesised(loaded.system, code))
     plans = face_edits.planned(collection.labels[rows], judge.names, 0)
     told = [[edit.instruction(row) for row in range(len(rows))] for edit in plans]
@@ -95,7 +94,7 @@ def main(options: Options) -> None:
         for weight in options.clip_weights:
             cells = []
             for texts, own, edit in zip(told, codes, plans, strict=True):
-                cells.append(cell(judge, before, by_clip(job, true, own, texts, options, weight), edit))
+                cells.append(cell(judge, before, by_clip(job, own, texts, options, weight), edit))
             lines.append([f"{start}, weight {weight:g}", *cells])
     print(table(["edited how", *(edit.name for edit in plans)], lines))
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from faces_like import make_faces
 from telldraw import pixels, weights
 from telldraw.cli import main
-from telldraw.commands import edit, guide_input, guided, layers, steering
+from telldraw.commands import edit, guide_input, guided, layers, picture_input, steering
 from telldraw.data.clevr_birds import Plan
 from telldraw.data.collection import Collection
 from telldraw.data.portrait.painter import paint
@@ -479,6 +479,32 @@ def test_clip_is_opened_before_anything_is_fitted(
     monkeypatch.setattr(guided, "fitted", lambda *rest: pytest.fail("fitted before CLIP was opened"))
     assert main(["edit", runs["text"], photo["photo"], "she is smiling", "--clip", "mine"]) == 2
     assert "--clip mine cannot be loaded" in capsys.readouterr().err
+
+
+def test_clip_goes_on_from_what_the_text_has_made(
+    runs: dict[str, str], photo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that all pictures suit alike must not bring back the face that was there before the text."""
+
+    class Content:
+        def __init__(self, name: str, text: str, device: str) -> None: ...
+
+        def __call__(self, images: torch.Tensor) -> torch.Tensor:
+            return 0 * images.flatten(1).sum(1)
+
+    monkeypatch.setattr(clip, "Clip", Content)
+    loaded: Any = weights.load(weights.find(runs["text"]))
+    picture = picture_input.of_file(Path(photo["photo"]), loaded)
+    held: list[torch.Tensor] = []
+    optimise = loaded.system.optimise
+    monkeypatch.setattr(
+        loaded.system, "optimise", lambda image, *rest, **how: held.append(image) or optimise(image, *rest, **how)
+    )
+    source = guided.Source(steps=3, clip="content")
+    states = guided.edited(loaded, picture, source, guided.Given(("she wears a hat",)))
+    assert torch.equal(held[0], picture)
+    torch.testing.assert_close(held[1][0], states[-2].image)
+    assert states[-1].said == "she wears a hat, by CLIP"
 
 
 def test_maps_of_regions_in_every_kind_of_file(runs: dict[str, str], tmp_path: Path) -> None:

@@ -276,8 +276,9 @@ def edited(
             detail = f"{text!r} is about {about or 'nothing that is known'}; layers {layers}"
             states.append(State(_image(system, code), code, text, detail))
             if fit is not None:
+                made = system.synthesise(code)  # held to what the text has made, not to the face before it
                 with torch.enable_grad():
-                    code = fitted(system, picture, code, source, device, fit)
+                    code = fitted(system, made, code, source, device, fit)
                 states.append(State(_image(system, code), code, f"{text}, by CLIP", ""))
     return states
 
