@@ -7,20 +7,13 @@ plan of `telldraw evaluate`). A cell: percent as asked of those that were not; p
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Annotated
 
 import torch
 import tyro
 
-from telldraw.commands import face_edits, loading, steering
-from telldraw.commands.face_judging import Judge, chosen, coded, pictures, synthesised
-from telldraw.commands.picture_evaluation import Job
+from _faces import Faces, Options, by_text, cell, opened
+from telldraw.commands import face_edits, steering
 from telldraw.commands.table import table
-from telldraw.data.collection import Collection
-from telldraw.metrics import faces
 
 Layers = tuple[int, ...]
 WAYS: dict[str, tuple[int, Callable[[Layers], Layers], tuple[float, ...]]] = {
@@ -34,54 +27,27 @@ WAYS: dict[str, tuple[int, Callable[[Layers], Layers], tuple[float, ...]]] = {
 """Neighbours, what becomes of the measured layers, strengths."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """Edit validation faces in several ways."""
-
-    weights: Annotated[str, tyro.conf.Positional]
-    """Weights of tedigan that read texts, with a table of layers."""
-    data: Path
-    """The prepared faces."""
-    judge: str
-    """A classifier of their attributes."""
-    faces: int = 200
-    """How many."""
-
-
 @torch.inference_mode()
-def cell(judge: Judge, code: torch.Tensor, edit: face_edits.Edit, own: steering.Table, strength: float) -> str:
-    """One edit of all faces."""
-    before = judge.probability(synthesised(judge.job.loaded.system, code))
-    told, changed = [edit.instruction(row) for row in range(len(code))], code.clone()
-    for text in dict.fromkeys(told):
-        here = torch.tensor([row for row, each in enumerate(told) if each == text])
-        changed[here] = steering.Change(judge.job.loaded, text, table=own, strength=strength)(code[here])
-    after = judge.probability(synthesised(judge.job.loaded.system, changed))
-    asked = judge.asked([{name: there} for name, there in zip(edit.attribute, edit.there, strict=True)])
-    other = faces.interference(before, after, asked, spared=judge.spared(asked)).changed
-    return f"{100 * faces.flipped(before, after, asked).value:.1f}, {100 * other.value:.1f}"
+def moved(shown: Faces, edit: face_edits.Edit, own: steering.Table, strength: float) -> torch.Tensor:
+    """The codes of all faces after one edit."""
+    changed = shown.code.clone()
+    for text, here in by_text(edit, len(changed)).items():
+        changed[here] = steering.Change(shown.loaded, text, table=own, strength=strength)(shown.code[here])
+    return changed
 
 
 def main(options: Options) -> None:
     """Print the table."""
-    loaded, collection = loading.load(options.weights, "cpu", ("Guided",), "read faces"), Collection.open(options.data)
-    given = SimpleNamespace(
-        classifier=options.judge, device="cpu", lpips=None, split="val", limit=options.faces, seed=0
-    )
-    job = Job(loaded, Path(options.weights), collection, given)
-    judge = chosen(job)
-    assert judge is not None
-    rows = list(job.rows)
-    code = coded(loaded.system, "image", pictures(job, rows), "cpu")
-    plans = face_edits.planned(collection.labels[rows], judge.names, 0)
-    measured = steering.table_of(loaded, steering.AUTO)
+    shown = opened(options, "val")
+    measured = steering.table_of(shown.loaded, steering.AUTO)
     lines = []
     for name, (neighbours, kept, strengths) in WAYS.items():
         steering.NEIGHBOURS = neighbours
         own = {attribute: kept(layers) for attribute, layers in measured.items()}
         for strength in strengths:
-            lines.append([name, f"{strength:g}", *(cell(judge, code, edit, own, strength) for edit in plans)])
-    print(table(["an edit moves", "strength", *(edit.name for edit in plans)], lines))
+            cells = [cell(shown, moved(shown, edit, own, strength), edit) for edit in shown.plans]
+            lines.append([name, f"{strength:g}", *cells])
+    print(table(["an edit moves", "strength", *(edit.name for edit in shown.plans)], lines))
 
 
 if __name__ == "__main__":
