@@ -1,6 +1,7 @@
 """A user's CLIP model: pictures are prepared as its own were, and a text's fit can be followed by its gradient."""
 
 import json
+import shutil
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from captions_like import make_captioned
 from telldraw import pixels
@@ -55,6 +57,13 @@ def test_a_text_that_fits_better_has_a_smaller_loss(tmp_path: Path) -> None:
     (tmp_path / "merges.txt").write_text("#version: 0.2\n")
     CLIPTokenizerFast(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt")).save_pretrained(tmp_path)
 
+    half = tmp_path / "half"
+    shutil.copytree(tmp_path, half)
+    stored = load_file(half / "model.safetensors")
+    lost = {name: value for name, value in stored.items() if not name.startswith("vision_model")}
+    save_file(lost, half / "model.safetensors", {"format": "pt"})
+    with pytest.raises(TelldrawError, match=r"half is another kind of model: \d+ weights of CLIPModel are not"):
+        Clip(str(half), "a hat")
     fits = Clip(str(tmp_path), "a hat")
     image = (torch.rand(2, 3, 32, 32) * 2 - 1).requires_grad_()
     before = fits(image)

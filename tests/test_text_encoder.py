@@ -184,8 +184,10 @@ def read(sentences: list[str], **how: Any) -> dict[str, Tensor]:
 @pytest.fixture
 def stands_for_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     fake: Any = ModuleType("transformers")
-    fake.utils = SimpleNamespace(logging=SimpleNamespace(disable_progress_bar=lambda: None))
-    fake.AutoModel = SimpleNamespace(from_pretrained=lambda name, **how: Model())
+    fake.utils = SimpleNamespace(
+        logging=SimpleNamespace(disable_progress_bar=lambda: None, set_verbosity_error=lambda: None)
+    )
+    fake.AutoModel = SimpleNamespace(from_pretrained=lambda name, **how: (Model(), {"missing_keys": ["pooler.bias"]}))
     fake.AutoTokenizer = SimpleNamespace(from_pretrained=lambda name, **how: read)
     monkeypatch.setitem(sys.modules, "transformers", fake)
 
@@ -206,6 +208,14 @@ def test_a_named_sentence_encoder_is_a_mean_over_words_and_stays_as_it_is() -> N
     assert system.text._frozen[1].read == 3  # what has been read is kept
 
 
+@pytest.mark.usefixtures("stands_for_transformers")
+def test_a_model_that_is_no_sentence_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "config", SimpleNamespace())
+    config = module.Config(variant="sentence", pairs="none", sentence_model="somebody/clip")
+    with pytest.raises(TelldrawError, match="somebody/clip is no encoder of sentences but Model; name one such as"):
+        module.System(config)
+
+
 def test_a_sentence_encoder_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = module.Config(variant="sentence", pairs="none")
     with pytest.raises(TelldrawError, match="--config.sentence-model is missing: name a sentence encoder"):
@@ -219,7 +229,9 @@ def test_a_sentence_encoder_that_cannot_be_had_is_named(tmp_path: Path, monkeypa
         raise OSError(f"{name} is not a local folder\nand more")
 
     fake: Any = ModuleType("transformers")
-    fake.utils = SimpleNamespace(logging=SimpleNamespace(disable_progress_bar=lambda: None))
+    fake.utils = SimpleNamespace(
+        logging=SimpleNamespace(disable_progress_bar=lambda: None, set_verbosity_error=lambda: None)
+    )
     fake.AutoModel = fake.AutoTokenizer = SimpleNamespace(from_pretrained=absent)
     monkeypatch.setitem(sys.modules, "transformers", fake)
     with pytest.raises(TelldrawError, match="cannot be loaded: somebody/encoder is not a local folder; name a"):

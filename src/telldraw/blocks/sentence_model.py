@@ -24,18 +24,27 @@ def pretrained(flag: str, name: str, tokenizer: str, model: str) -> tuple[Any, A
     except ModuleNotFoundError:
         raise TelldrawError(f"{flag} {name}: this needs transformers: pip install 'telldraw[sentence]'") from None
     transformers.utils.logging.disable_progress_bar()  # it would be written into ours
+    transformers.utils.logging.set_verbosity_error()  # what is wrong is said below, in one sentence
     if Path(name).is_absolute() and not Path(name).is_dir():
         raise TelldrawError(f"{flag} {name}: there is no such folder; put the model there, or name another")
     safe: dict[str, Any] = {"trust_remote_code": False}
     try:
         reader = getattr(transformers, tokenizer).from_pretrained(name, **safe)
-        return reader, getattr(transformers, model).from_pretrained(name, use_safetensors=True, **safe)
+        how = {"use_safetensors": True, "output_loading_info": True}
+        network, info = getattr(transformers, model).from_pretrained(name, **how, **safe)
     except Exception as error:  # of files that are absent, cut short or another model's it raises many kinds
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise TelldrawError(
             f"{flag} {name} cannot be loaded: {reason.rstrip('.')}; name a model on the Hugging Face hub, or a folder "
             "with its config.json, tokenizer and model.safetensors"
         ) from None
+    # transformers fills what a file lacks with random numbers; only poolers are no part of what is read here
+    if lost := sorted(key for key in info["missing_keys"] if "pooler" not in key):
+        raise TelldrawError(
+            f"{flag} {name} is another kind of model: {len(lost)} weights of {model} are not in it, such as {lost[0]}; "
+            "name one of that kind"
+        )
+    return reader, network
 
 
 class SentenceModel(nn.Module):
@@ -50,10 +59,16 @@ class SentenceModel(nn.Module):
         if not name:
             raise TelldrawError("--config.sentence-model is missing: name a sentence encoder, or the folder it is in")
         tokenizer, model = pretrained("--config.sentence-model", name, "AutoTokenizer", "AutoModel")
+        width = getattr(model.config, "hidden_size", None)
+        if width is None or getattr(model.config, "is_encoder_decoder", False):
+            raise TelldrawError(
+                f"--config.sentence-model {name} is no encoder of sentences but {type(model).__name__}; name one "
+                "such as sentence-transformers/all-MiniLM-L6-v2"
+            )
         # in a tuple, so that it is no sub-module: neither trained nor stored
         self._frozen: tuple[Any, Any] = (tokenizer, model.eval().requires_grad_(False))
         self._said: dict[str, Tensor] = {}  # means by sentence: training reads each caption many times
-        self.emb_proj = nn.Linear(model.config.hidden_size, text_dim)
+        self.emb_proj = nn.Linear(width, text_dim)
 
     def forward(self, sentences: list[str]) -> Tensor:
         """Sentences -> [N, D]."""
