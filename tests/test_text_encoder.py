@@ -208,6 +208,33 @@ def test_a_named_sentence_encoder_is_a_mean_over_words_and_stays_as_it_is() -> N
     assert system.text._frozen[1].read == 3  # what has been read is kept
 
 
+def test_a_sentence_encoder_of_transformers_itself(tmp_path: Path) -> None:
+    """A tiny one of random weights, as the library writes it: means over its words, and each way it can be wrong."""
+    transformers: Any = pytest.importorskip("transformers", reason="models of others are read by transformers")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "bar", "a"]
+    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    torch.manual_seed(0)
+    model = transformers.BertModel(transformers.BertConfig(vocab_size=len(words), **size)).eval()
+    model.save_pretrained(tmp_path)
+    transformers.BertTokenizerFast({word: number for number, word in enumerate(words)}).save_pretrained(tmp_path)
+    config = module.Config(variant="sentence", sentence_model=str(tmp_path), pairs="none", text_dim=8)
+    system = module.System(config)
+    nn.init.eye_(system.text.emb_proj.weight)
+    nn.init.zeros_(system.text.emb_proj.bias)
+    letters = torch.from_numpy(np.stack([characters("a red bar"), characters("Bar")]))
+    with torch.no_grad():
+        expected = [model(torch.tensor([ids])).last_hidden_state[0].mean(0) for ids in ([2, 7, 5, 6, 3], [2, 6, 3])]
+    torch.testing.assert_close(system.embed(letters, letters), torch.stack(expected), rtol=1e-4, atol=1e-5)
+
+    with (tmp_path / "model.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(TelldrawError, match="cannot be loaded: .*; name a model on the Hugging Face hub, or a folder"):
+        module.System(config)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(TelldrawError, match="cannot be loaded: .*model.safetensors"):
+        module.System(config)
+
+
 @pytest.mark.usefixtures("stands_for_transformers")
 def test_a_model_that_is_no_sentence_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Model, "config", SimpleNamespace())
