@@ -9,7 +9,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from telldraw.commands import face_edits, loading
+from telldraw.commands import face_edits, loading, steering
 from telldraw.commands.face_judging import Judge, chosen, coded, pictures, synthesised
 from telldraw.commands.picture_evaluation import Job
 from telldraw.data.collection import Collection
@@ -61,6 +61,15 @@ def by_text(edit: face_edits.Edit, count: int) -> dict[str, Tensor]:
     """Which of `count` faces are told each instruction."""
     told = [edit.instruction(row) for row in range(count)]
     return {text: torch.tensor([row for row, each in enumerate(told) if each == text]) for text in dict.fromkeys(told)}
+
+
+@torch.no_grad()
+def moved(shown: Faces, edit: face_edits.Edit, layers: steering.Table, strength: float = steering.STRENGTH) -> Tensor:
+    """The codes [N, L, C] of all faces after one edit by its text."""
+    changed = shown.code.clone()
+    for text, here in by_text(edit, len(changed)).items():
+        changed[here] = steering.Change(shown.loaded, text, table=layers, strength=strength)(shown.code[here])
+    return changed
 
 
 @torch.inference_mode()

@@ -10,12 +10,11 @@ Test faces as the weights read them, each with four edits (another hair colour, 
 
 from dataclasses import dataclass
 
-import torch
 import tyro
 from torch import Tensor
 
 import _faces
-from _faces import Faces, by_text, cell, opened
+from _faces import Faces, by_text, cell, moved, opened
 from telldraw.commands import face_edits, steering
 from telldraw.commands.face_judging import synthesised
 from telldraw.commands.guided import Source, fitted
@@ -47,15 +46,10 @@ def by_clip(shown: Faces, code: Tensor, edit: face_edits.Edit, options: Options,
 def main(options: Options) -> None:
     """Print the table."""
     shown = opened(options, "test")
-    layers, moved = steering.table_of(shown.loaded, steering.AUTO), []
-    for edit in shown.plans:
-        changed = shown.code.clone()
-        with torch.no_grad():
-            for text, here in by_text(edit, len(changed)).items():
-                changed[here] = steering.Change(shown.loaded, text, table=layers)(shown.code[here])
-        moved.append(changed)
-    lines = [["moved by the text", *(cell(shown, *pair) for pair in zip(moved, shown.plans, strict=True))]]
-    for start, codes in (("CLIP alone", [shown.code] * len(moved)), ("moved, then CLIP", moved)):
+    layers = steering.table_of(shown.loaded, steering.AUTO)
+    told = [moved(shown, edit, layers) for edit in shown.plans]
+    lines = [["moved by the text", *(cell(shown, *pair) for pair in zip(told, shown.plans, strict=True))]]
+    for start, codes in (("CLIP alone", [shown.code] * len(told)), ("moved, then CLIP", told)):
         for weight in options.clip_weights:
             pairs = zip(codes, shown.plans, strict=True)
             cells = [cell(shown, by_clip(shown, code, edit, options, weight), edit) for code, edit in pairs]

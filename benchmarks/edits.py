@@ -8,11 +8,10 @@ plan of `telldraw evaluate`). A cell: percent as asked of those that were not; p
 
 from collections.abc import Callable
 
-import torch
 import tyro
 
-from _faces import Faces, Options, by_text, cell, opened
-from telldraw.commands import face_edits, steering
+from _faces import Options, cell, moved, opened
+from telldraw.commands import steering
 from telldraw.commands.table import table
 
 Layers = tuple[int, ...]
@@ -25,15 +24,6 @@ WAYS: dict[str, tuple[int, Callable[[Layers], Layers], tuple[float, ...]]] = {
     "those that decide but the last": (0, lambda own: own[:-1] or own, (1.75,)),
 }
 """Neighbours, what becomes of the measured layers, strengths."""
-
-
-@torch.inference_mode()
-def moved(shown: Faces, edit: face_edits.Edit, own: steering.Table, strength: float) -> torch.Tensor:
-    """The codes of all faces after one edit."""
-    changed = shown.code.clone()
-    for text, here in by_text(edit, len(changed)).items():
-        changed[here] = steering.Change(shown.loaded, text, table=own, strength=strength)(shown.code[here])
-    return changed
 
 
 def main(options: Options) -> None:

@@ -36,13 +36,13 @@ class Options:
     """A prepared set with captions."""
     out: Annotated[Path, tyro.conf.Positional]
     """The folder to write; name it after --clip."""
-    steps: int = 2_000
-    batch_size: int = 96
+    steps: int = 4_000
+    batch_size: int = 128
     rate: float = 1e-3
     """Step size at its highest; it rises over 100 steps and falls as a cosine."""
     width: int = 128
     layers: int = 3
-    patch: int = 8
+    patch: int = 16
     seed: int = 0
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from telldraw.blocks.sentence_model import pretrained
+from telldraw.blocks.pretrained import pretrained
 
 # of CLIP's training pictures in [0, 1], the same for all its published models
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
